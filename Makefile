@@ -1,0 +1,52 @@
+# Everything runs from the virtual environment in .venv, which each target makes when it is missing.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo down test unit lab-test lint format bench tools status
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.done: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed (set PYTHON=...)"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || \
+	  { echo "error: no venv module: install your distribution's python3-venv"; exit 1; }
+	@echo "installing Python packages into $(VENV)"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.done ## Make a whole environment on this machine: lab, then `pulumi up`
+	@$(RUN) -m lab demo
+
+down: $(VENV)/.done ## Destroy the demo's stack and stop every process of the lab
+	@$(RUN) -m lab down
+
+status: $(VENV)/.done ## Say which processes of the lab run
+	@$(RUN) -m lab status
+
+tools: $(VENV)/.done ## Build the lab's tools (once per machine)
+	@$(RUN) -m lab tools
+
+test: $(VENV)/.done tools ## All tests: unit, stack files, and the real engine in a lab of its own
+	@$(RUN) -m pytest tests
+
+unit: $(VENV)/.done ## Tests that need neither engine nor lab (seconds)
+	@$(RUN) -m pytest tests/unit tests/stacks
+
+lab-test: $(VENV)/.done tools ## Tests with the real engine in a lab
+	@$(RUN) -m pytest tests/lab
+
+lint: $(VENV)/.done ## Format, lint, types, import direction
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/pyright
+	@$(VENV)/bin/lint-imports
+
+format: $(VENV)/.done ## Format and mend what can be mended
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/.done tools ## Measure; prints one JSON object last
+	@$(RUN) -m lab.bench

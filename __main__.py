@@ -1,0 +1,65 @@
+"""One environment, made whole: cluster, DNS, Argo CD, then the add-ons, each waited for.
+
+The order is a graph: a part depends on what it really needs, everything else runs side by side, and
+destroy runs the graph backwards.
+"""
+
+import pulumi
+
+import arguments
+import outputs
+import preflight
+import settings as config
+from components import cluster, providers
+from components.addons import cert_manager, external_dns, ingress_nginx, issuers, sealed_secrets, sealing_key, traefik
+from components.cluster import namespaces
+from components.dns import credentials, route53
+from components.gitops import argocd, project
+
+settings, secrets = config.load(), config.load_secrets()
+preflight.check(settings, secrets)
+ionos, on_route53, on = settings.cluster.provider == "ionos", settings.dns.provider == "route53", settings.addons
+
+target = cluster.create(
+    "cluster", arguments.cluster(settings, secrets), providers.ionos(secrets.ionos_token) if ionos else None
+)
+zones = route53.Route53("dns", arguments.dns(settings), providers.aws(settings.dns.region)) if on_route53 else None
+kubernetes, tls = providers.kubernetes(target, ours=ionos), providers.tls()
+
+
+def inside(*after: pulumi.Resource) -> pulumi.ResourceOptions:
+    """In the cluster, after these parts."""
+    return pulumi.ResourceOptions(providers=[kubernetes, tls], depends_on=list(after))
+
+
+spaces = namespaces.Namespaces("namespaces", arguments.platform_namespaces(settings), inside())
+argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"]), inside())
+platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
+keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
+
+certificate, issuer_names, installed = None, [], {}
+if on.sealed_secrets.enabled:
+    key = sealing_key.SealingKey("sealing-key", arguments.sealing(settings, spaces["sealed-secrets"]), inside())
+    certificate = key.certificate
+    installed["sealed-secrets"] = sealed_secrets.SealedSecrets(
+        "sealed-secrets", arguments.sealed_secrets_addon(settings, spaces["sealed-secrets"]), inside(platform, key)
+    )
+if on.ingress.enabled:
+    kind = traefik.Traefik if on.ingress.controller == "traefik" else ingress_nginx.IngressNginx
+    installed[on.ingress.controller] = kind(
+        on.ingress.controller, arguments.ingress_addon(settings, spaces, target.ingress_addresses), inside(platform)
+    )
+if on.external_dns.enabled:
+    installed["external-dns"] = external_dns.ExternalDns(
+        "external-dns", arguments.external_dns_addon(settings, spaces["external-dns"], zones), inside(platform, *keys)
+    )
+if on.cert_manager.enabled:
+    installed["cert-manager"] = cert_manager.CertManager(
+        "cert-manager", arguments.cert_manager_addon(settings, spaces["cert-manager"]), inside(platform)
+    )
+    made = issuers.ClusterIssuers(
+        "issuers", arguments.cluster_issuers(settings, zones), inside(installed["cert-manager"], *keys)
+    )
+    issuer_names = made.names
+
+outputs.export(settings, target, zones, argo, certificate, issuer_names, installed)

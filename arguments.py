@@ -1,0 +1,276 @@
+"""From settings to the arguments of components: names, defaults and who gets what. Pure, no resources.
+
+Settings say what an environment is, in the words of a stack file; components take what they need and know
+no settings. Both change for their own reasons; this is the only place that knows both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+import settings as config
+from components.addons import (
+    addon,
+    cert_manager,
+    charts,
+    external_dns,
+    ingress,
+    issuers,
+    sealed_secrets,
+    sealing_key,
+    traefik,
+)
+from components.cluster import existing, ionos, namespaces
+from components.dns import credentials, route53
+from components.gitops import application, argocd, project
+from settings import cluster as cluster_settings
+
+ARGOCD = "argocd"
+SEALED_SECRETS = sealed_secrets.NAMESPACE
+EXTERNAL_DNS = "external-dns"
+CERT_MANAGER = "cert-manager"
+
+
+def ingress_namespace(settings: config.Settings) -> str:
+    """The ingress controller's namespace is named after it."""
+    return settings.addons.ingress.controller
+
+
+def cluster(
+    settings: config.Settings, secrets: config.Secrets
+) -> ionos.IonosClusterArgs | existing.ExistingClusterArgs:
+    """The cluster to make, or to use."""
+    wanted = settings.cluster
+    if isinstance(wanted, cluster_settings.ExistingCluster):
+        return existing.ExistingClusterArgs(
+            cluster_name=wanted.name,
+            kubeconfig=secrets.kubeconfig,
+            path=wanted.kubeconfig_path,
+            context=wanted.context,
+            ingress_address=wanted.ingress_address,
+        )
+    pools = {
+        "default-pool": _pool(wanted.default_pool),
+        "ingress-pool": dataclasses.replace(
+            _pool(wanted.ingress_pool),
+            labels={**wanted.ingress_pool.labels, **ionos.INGRESS_LABEL},
+            tainted=wanted.ingress_pool.taint,
+        ),
+        **{name: _pool(pool) for name, pool in wanted.extra_pools.items()},
+    }
+    return ionos.IonosClusterArgs(
+        cluster_name=wanted.name,
+        location=wanted.location,
+        kubernetes_version=wanted.kubernetes_version,
+        pools=pools,
+        public=wanted.public,
+        nat_gateway_ip=wanted.nat_gateway_ip,
+        node_subnet=wanted.node_subnet,
+        api_allow_list=wanted.api_allow_list,
+        maintenance=_maintenance(wanted.maintenance),
+        ingress_addresses=wanted.ingress_addresses,
+        protect=wanted.protect,
+    )
+
+
+def platform_namespaces(settings: config.Settings) -> namespaces.NamespacesArgs:
+    """A namespace for Argo CD and for every add-on that is on."""
+    addons = settings.addons
+    wanted = {
+        ARGOCD: True,
+        SEALED_SECRETS: addons.sealed_secrets.enabled,
+        ingress_namespace(settings): addons.ingress.enabled,
+        EXTERNAL_DNS: addons.external_dns.enabled,
+        CERT_MANAGER: addons.cert_manager.enabled,
+    }
+    return namespaces.NamespacesArgs([name for name, on in wanted.items() if on], settings.environment)
+
+
+def dns(settings: config.Settings) -> route53.Route53Args:
+    """Zones and IAM users; protected together with the cluster, since both hold what cannot be made again."""
+    domains = [route53.Domain(domain.name, domain.zone_id) for domain in settings.dns.domains]
+    return route53.Route53Args(settings.environment, domains, protect=_protect(settings))
+
+
+def sealing(settings: config.Settings, namespace: pulumi.Input[str]) -> sealing_key.SealingKeyArgs:
+    """The key pair that seals secrets."""
+    return sealing_key.SealingKeyArgs(namespace, settings.environment, protect=_protect(settings))
+
+
+def argo_cd(settings: config.Settings, secrets: config.Secrets, namespace: pulumi.Input[str]) -> argocd.ArgoCdArgs:
+    """Argo CD and who may sign in."""
+    wanted = settings.argocd
+    github = None
+    if wanted.github and secrets.github_client_secret is not None:
+        github = argocd.Github(
+            wanted.github.client_id, secrets.github_client_secret, wanted.github.organization, wanted.github.teams
+        )
+    return argocd.ArgoCdArgs(
+        namespace=namespace,
+        host=wanted.host,
+        ingress_class=ingress_class(settings),
+        issuer=settings.addons.cert_manager.issuer.name,
+        github=github,
+        default_role=wanted.rbac.default_role,
+        admins=wanted.rbac.admins,
+        admin_enabled=wanted.admin_enabled,
+        values=wanted.values,
+        mirror=settings.charts.mirror,
+        timeout_minutes=settings.wait_minutes,
+    )
+
+
+def platform_project(settings: config.Settings) -> project.ProjectArgs:
+    """What the add-ons' project may use: their charts, the values' repository, their namespaces."""
+    repositories = [charts.repository_url(chart, settings.charts.mirror) for chart in charts.ALL]
+    if settings.gitops.repository:
+        repositories.append(settings.gitops.repository)
+    return project.ProjectArgs(repositories, platform_namespaces(settings).names)
+
+
+def sealed_secrets_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> sealed_secrets.SealedSecretsArgs:
+    """The sealed-secrets controller."""
+    return sealed_secrets.SealedSecretsArgs(_install(settings, settings.addons.sealed_secrets, namespace))
+
+
+def ingress_addon(
+    settings: config.Settings, spaces: namespaces.Namespaces, addresses: pulumi.Output[Any]
+) -> traefik.TraefikArgs | ingress.IngressArgs:
+    """The ingress controller, on the ingress pool's nodes and with the first reserved address."""
+    wanted = settings.addons.ingress
+    selector, tolerations = _ingress_nodes(settings)
+    common: dict[str, Any] = {
+        "install": _install(settings, wanted, spaces[ingress_namespace(settings)]),
+        "address": _first(settings, addresses),
+        "node_selector": selector,
+        "tolerations": tolerations,
+        "tcp_services": wanted.tcp_services,
+        "resources": wanted.resources.model_dump(exclude_none=True) if wanted.resources else {},
+    }
+    if wanted.controller == "traefik":
+        return traefik.TraefikArgs(**common, nginx_class=wanted.nginx_class)
+    return ingress.IngressArgs(**common)
+
+
+def external_dns_addon(
+    settings: config.Settings, namespace: pulumi.Input[str], zones: route53.Route53 | None
+) -> external_dns.ExternalDnsArgs:
+    """external-dns, limited to this environment's zones and marked as this environment's."""
+    wanted = settings.addons.external_dns
+    provider = (
+        external_dns.Route53([zone.id for zone in zones.zones], settings.dns.region) if zones else external_dns.Ionos()
+    )
+    return external_dns.ExternalDnsArgs(
+        install=_install(settings, wanted, namespace),
+        provider=provider,
+        domains=[domain.name for domain in settings.dns.domains],
+        owner_id=f"gitops-platform-{settings.environment}",
+        policy=wanted.policy,
+        interval=wanted.interval,
+    )
+
+
+def cert_manager_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> cert_manager.CertManagerArgs:
+    """cert-manager."""
+    return cert_manager.CertManagerArgs(_install(settings, settings.addons.cert_manager, namespace))
+
+
+def cluster_issuers(settings: config.Settings, zones: route53.Route53 | None) -> issuers.ClusterIssuersArgs:
+    """The issuers that certificates come from."""
+    wanted = settings.addons.cert_manager
+    return issuers.ClusterIssuersArgs(
+        issuer=wanted.issuer.name,
+        solver=wanted.issuer.solver,
+        email=wanted.email,
+        server=wanted.server_url,
+        ingress_class=ingress_class(settings),
+        zones=[issuers.Zone(zone.name, zone.id) for zone in zones.zones] if zones else [],
+        region=settings.dns.region,
+        wait_ready=wanted.issuer.wait_ready,
+        timeout=f"{wanted.timeout_minutes}m",
+    )
+
+
+def ingress_class(settings: config.Settings) -> str:
+    """The class that Ingresses name."""
+    return "traefik" if settings.addons.ingress.controller == "traefik" else "nginx"
+
+
+def dns_credentials(
+    settings: config.Settings,
+    secrets: config.Secrets,
+    spaces: namespaces.Namespaces,
+    zones: route53.Route53 | None,
+) -> list[credentials.CredentialsArgs]:
+    """The DNS credentials of every controller that is on."""
+    wanted: list[credentials.CredentialsArgs] = []
+    if settings.addons.external_dns.enabled:
+        if zones:
+            wanted.append(credentials.aws_file(spaces[EXTERNAL_DNS], zones.external_dns_key))
+        elif secrets.ionos_dns_token is not None:
+            wanted.append(credentials.ionos_token(spaces[EXTERNAL_DNS], secrets.ionos_dns_token))
+    if settings.addons.cert_manager.enabled and zones:
+        wanted.append(credentials.aws_key(spaces[CERT_MANAGER], zones.cert_manager_key))
+    return wanted
+
+
+def _install(settings: config.Settings, wanted: Any, namespace: pulumi.Input[str]) -> addon.Install:
+    values_from = None
+    if wanted.values_from and settings.gitops.repository:
+        values_from = application.ValuesFrom(
+            settings.gitops.repository, settings.gitops.revision, wanted.values_from.path
+        )
+    return addon.Install(
+        namespace=namespace,
+        values=wanted.values,
+        values_from=values_from,
+        mirror=settings.charts.mirror,
+        timeout=f"{wanted.timeout_minutes}m",
+    )
+
+
+def _pool(pool: cluster_settings.Pool) -> ionos.PoolArgs:
+    return ionos.PoolArgs(
+        node_count=pool.node_count,
+        cores=pool.cores,
+        ram_mb=pool.ram_mb,
+        storage_gb=pool.storage_gb,
+        storage_type=pool.storage_type,
+        cpu_family=pool.cpu_family,
+        server_type=pool.server_type,
+        availability_zone=pool.availability_zone,
+        autoscaling=(pool.autoscaling.min, pool.autoscaling.max) if pool.autoscaling else None,
+        public_ips=pool.public_ips,
+        labels=pool.labels,
+        maintenance=_maintenance(pool.maintenance),
+    )
+
+
+def _maintenance(window: cluster_settings.Maintenance | None) -> ionos.Maintenance | None:
+    return ionos.Maintenance(window.day, window.time) if window else None
+
+
+def _protect(settings: config.Settings) -> bool:
+    wanted = settings.cluster
+    return wanted.protect if isinstance(wanted, cluster_settings.IonosCluster) else settings.environment == "prd"
+
+
+def _ingress_nodes(settings: config.Settings) -> tuple[Mapping[str, str], list[Mapping[str, str]]]:
+    wanted = settings.cluster
+    if isinstance(wanted, cluster_settings.ExistingCluster):
+        tolerations = [t.model_dump(exclude_none=True) for t in wanted.ingress_tolerations]
+        return wanted.ingress_node_selector, tolerations
+    if not wanted.ingress_pool.taint:
+        return ionos.INGRESS_LABEL, []
+    return ionos.INGRESS_LABEL, [{"operator": "Equal", **ionos.INGRESS_TAINT}]
+
+
+def _first(settings: config.Settings, addresses: pulumi.Output[Any]) -> pulumi.Output[str] | None:
+    wanted = settings.cluster
+    if isinstance(wanted, cluster_settings.ExistingCluster) and not wanted.ingress_address:
+        return None
+    return addresses.apply(lambda reserved: reserved[0])

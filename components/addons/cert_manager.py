@@ -1,0 +1,62 @@
+"""cert-manager: gets and renews certificates for Ingresses.
+
+Argo CD never deletes CRDs with an Application, so they (and everybody's certificates) outlive a destroy on
+a cluster that is not ours; with our own clusters they go.
+https://cert-manager.io/docs/installation/continuous-deployment-and-gitops/
+https://github.com/cert-manager/cert-manager/tree/master/deploy/charts/cert-manager
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components.addons import addon, charts
+
+
+@dataclasses.dataclass(frozen=True)
+class CertManagerArgs:
+    """cert-manager.
+
+    Args:
+        install: namespace and adjustments.
+        dns01_nameservers: "address:port" of resolvers that see the zones as the world does, for clusters
+            with a private view of them; empty: the pod's own resolver.
+    """
+
+    install: addon.Install
+    dns01_nameservers: Sequence[str] = ()
+
+
+class CertManager(addon.AddOn):
+    """cert-manager with its CRDs, webhook and CA injector. Children: its Argo CD Application."""
+
+    def __init__(self, name: str, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        # 146 KB per issuer CRD would double in the last-applied annotation, and grows with each release.
+        super().__init__(
+            "CertManager",
+            name,
+            charts.CERT_MANAGER,
+            args.install,
+            values(args),
+            opts,
+            server_side_apply=True,
+        )
+
+
+def values(args: CertManagerArgs) -> dict[str, Any]:
+    """The chart's values. Secrets of ClusterIssuers are looked for in cert-manager's own namespace."""
+    result: dict[str, Any] = {
+        "fullnameOverride": "cert-manager",
+        "crds": {"enabled": True, "keep": True},
+        "clusterResourceNamespace": args.install.namespace,
+        # The chart's default is kube-system, where the add-ons' project may not write.
+        "global": {"leaderElection": {"namespace": args.install.namespace}},
+    }
+    if args.dns01_nameservers:
+        result["dns01RecursiveNameservers"] = ",".join(args.dns01_nameservers)
+        result["dns01RecursiveNameserversOnly"] = True
+    return result

@@ -1,0 +1,113 @@
+"""external-dns: writes the records of Ingresses and LoadBalancer Services into the environment's zones.
+
+On Route53 with a key that may touch these zones only, or at IONOS DNS through a webhook in the same pod.
+https://github.com/kubernetes-sigs/external-dns/tree/master/charts/external-dns
+https://github.com/ionos-cloud/external-dns-ionos-webhook
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components.addons import addon, charts
+
+CREDENTIALS_FOLDER = "/.aws"
+SECRET_VOLUME = "aws-credentials"
+
+
+@dataclasses.dataclass(frozen=True)
+class Route53:
+    """Zones by id (the filter that matters when two zones share a name), and the Secret with the key."""
+
+    zone_ids: Sequence[pulumi.Input[str]]
+    region: str
+    secret: str = "aws-access-key"
+
+
+@dataclasses.dataclass(frozen=True)
+class Ionos:
+    """IONOS DNS through its webhook; the Secret holds the API token under `token`."""
+
+    secret: str = "ionos-token-secret"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExternalDnsArgs:
+    """external-dns.
+
+    Args:
+        install: namespace and adjustments.
+        provider: where the zones are.
+        domains: names of the zones; records outside them are left alone.
+        owner_id: marks the records that belong to this stack. Two stacks that share an id on one zone
+            delete each other's records under policy `sync`.
+        policy: sync | upsert-only | create-only. Only `sync` removes records.
+        interval: time between full passes, such as "1m"; changes in the cluster are acted on at once.
+    """
+
+    install: addon.Install
+    provider: Route53 | Ionos
+    domains: Sequence[str]
+    owner_id: str
+    policy: str = "sync"
+    interval: str = "1m"
+
+
+class ExternalDns(addon.AddOn):
+    """external-dns. Children: its Argo CD Application. Give the credentials' Secret in `depends_on`."""
+
+    def __init__(self, name: str, args: ExternalDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ExternalDns", name, charts.EXTERNAL_DNS, args.install, values(args), opts)
+
+
+def values(args: ExternalDnsArgs) -> dict[str, Any]:
+    """The chart's values."""
+    return {
+        "fullnameOverride": "external-dns",
+        "sources": ["service", "ingress"],
+        "policy": args.policy,
+        "registry": "txt",
+        "txtOwnerId": args.owner_id,
+        "domainFilters": list(args.domains),
+        "interval": args.interval,
+        "triggerLoopOnEvent": True,
+        **(_route53(args.provider) if isinstance(args.provider, Route53) else _ionos(args.provider, args.domains)),
+    }
+
+
+def _route53(provider: Route53) -> dict[str, Any]:
+    return {
+        "provider": {"name": "aws"},
+        "extraArgs": {"zone-id-filter": list(provider.zone_ids)},
+        "env": [
+            {"name": "AWS_DEFAULT_REGION", "value": provider.region},
+            {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": f"{CREDENTIALS_FOLDER}/credentials"},
+        ],
+        "extraVolumes": [{"name": SECRET_VOLUME, "secret": {"secretName": provider.secret}}],
+        "extraVolumeMounts": [{"name": SECRET_VOLUME, "mountPath": CREDENTIALS_FOLDER, "readOnly": True}],
+    }
+
+
+def _ionos(provider: Ionos, domains: Sequence[str]) -> dict[str, Any]:
+    # The webhook serves external-dns on localhost:8888 and its health on port 8080 (/healthz) by default;
+    # the chart's port and probes fit that since webhook 0.7 split the two.
+    token = {"secretKeyRef": {"name": provider.secret, "key": "token"}}
+    return {
+        "provider": {
+            "name": "webhook",
+            "webhook": {
+                "image": {
+                    "repository": charts.IONOS_WEBHOOK.repository,
+                    "tag": charts.IONOS_WEBHOOK.tag,
+                },
+                "env": [
+                    {"name": "IONOS_API_KEY", "valueFrom": token},
+                    {"name": "DOMAIN_FILTER", "value": ",".join(domains)},
+                ],
+            },
+        },
+    }

@@ -1,0 +1,51 @@
+"""What the ingress controllers share: the reserved address, the node pool, the ports."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from components.addons import addon
+
+NODE_SELECTOR_ANNOTATION = "cloud.ionos.com/node-selector"
+"""IONOS puts the Service's address on a node with these labels; other clouds ignore it."""
+HOSTNAME_ANNOTATION = "external-dns.alpha.kubernetes.io/hostname"
+
+
+@dataclasses.dataclass(frozen=True)
+class IngressArgs:
+    """An ingress controller.
+
+    Args:
+        install: namespace and adjustments.
+        address: the load balancer's reserved address; "" or None leaves the choice to the cloud.
+        node_selector: labels of the nodes that carry traffic; empty: any node.
+        tolerations: Kubernetes tolerations for those nodes' taints.
+        hostname: name for the load balancer's own DNS record, for external-dns; None: no record.
+        tcp_services: outside port -> "namespace/service:port", passed through as TCP.
+        resources: the controller's Kubernetes resources; empty: the chart's.
+        default_class: serve Ingresses that name no class.
+    """
+
+    install: addon.Install
+    address: pulumi.Input[str] | None = None
+    node_selector: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, str]] = ()
+    hostname: str | None = None
+    tcp_services: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    resources: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    default_class: bool = True
+
+
+def service_annotations(args: IngressArgs) -> dict[str, str]:
+    """Annotations of the LoadBalancer Service."""
+    annotations: dict[str, str] = {}
+    if args.node_selector:
+        labels = ",".join(f"{key}={value}" for key, value in sorted(args.node_selector.items()))
+        annotations[NODE_SELECTOR_ANNOTATION] = labels
+    if args.hostname:
+        annotations[HOSTNAME_ANNOTATION] = args.hostname
+    return annotations

@@ -1,0 +1,137 @@
+"""ClusterIssuers: Let's Encrypt by dns01 on Route53 and by http01 through the ingress, and self-signed.
+
+One of the two Let's Encrypt issuers has the name that Ingresses use; the other has its solver's name added.
+https://cert-manager.io/docs/configuration/acme/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components import options
+
+SERVERS = {
+    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+    "production": "https://acme-v02.api.letsencrypt.org/directory",
+}
+SELF_SIGNED = "selfsigned-issuer"
+
+
+@dataclasses.dataclass(frozen=True)
+class Zone:
+    """A Route53 zone: its name and id."""
+
+    name: str
+    id: pulumi.Input[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterIssuersArgs:
+    """The issuers.
+
+    Args:
+        issuer: name of the issuer that Ingresses use, such as "letsencrypt-sbx-issuer".
+        solver: how that one proves control of a name: dns01 | http01.
+        email: where Let's Encrypt writes when something is wrong; None: nowhere.
+        server: staging | production | directory URL of another ACME server.
+        ingress_class: class through which http01 challenges are answered.
+        zones: Route53 zones for dns01; empty: no dns01 issuer.
+        region: AWS region, part of the request signature.
+        secret: Secret in cert-manager's namespace with the Route53 key (`keyId`, `key`).
+        ca_bundle: PEM, base64: trusted when talking to `server`; None: public authorities.
+        wait_ready: wait for the issuers' Ready condition (needs a cert-manager that really runs).
+        timeout: how long that may take, such as "5m".
+    """
+
+    issuer: str
+    solver: Literal["dns01", "http01"]
+    email: str | None
+    server: str
+    ingress_class: str
+    zones: Sequence[Zone] = ()
+    region: str = "eu-central-1"
+    secret: str = "aws-access-key"
+    ca_bundle: str | None = None
+    wait_ready: bool = True
+    timeout: str = "5m"
+
+
+class ClusterIssuers(pulumi.ComponentResource):
+    """The cluster's issuers. Give cert-manager and the Route53 key's Secret in `depends_on`.
+
+    Children: a `cert-manager.io/v1` ClusterIssuer for each name in `specs()`.
+    """
+
+    default: str
+    """Name of the issuer that Ingresses use."""
+    names: Sequence[str]
+    manifests: Mapping[str, kubernetes.apiextensions.CustomResource]
+
+    def __init__(self, name: str, args: ClusterIssuersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:addons:ClusterIssuers", name, None, opts)
+        annotations = {"pulumi.com/waitFor": "condition=Ready"} if args.wait_ready else {}
+        self.default = args.issuer
+        self.manifests = {
+            issuer: kubernetes.apiextensions.CustomResource(
+                issuer,
+                api_version="cert-manager.io/v1",
+                kind="ClusterIssuer",
+                metadata={"name": issuer, "labels": {"purpose": "infra"}, "annotations": annotations},
+                spec=spec,
+                opts=options.child(self, opts, create=args.timeout),
+            )
+            for issuer, spec in specs(args).items()
+        }
+        self.names = list(self.manifests)
+        self.register_outputs({"default": self.default, "names": self.names})
+
+
+def specs(args: ClusterIssuersArgs) -> dict[str, dict[str, Any]]:
+    """Issuer name -> spec.
+
+    Raises:
+        ValueError: dns01 is asked for without a zone.
+    """
+    solvers: dict[str, list[dict[str, Any]]] = {}
+    solvers["http01"] = [{"http01": {"ingress": {"ingressClassName": args.ingress_class}}}]
+    if args.zones:
+        solvers["dns01"] = [_dns01(zone, args) for zone in args.zones]
+    if args.solver not in solvers:
+        raise ValueError("an issuer that proves by dns01 needs at least one Route53 zone")
+    result: dict[str, dict[str, Any]] = {SELF_SIGNED: {"selfSigned": {}}}
+    for solver, configured in solvers.items():
+        name = args.issuer if solver == args.solver else f"{args.issuer}-{solver}"
+        result[name] = _acme(name, configured, args)
+    return result
+
+
+def _acme(name: str, solvers: Sequence[Mapping[str, Any]], args: ClusterIssuersArgs) -> dict[str, Any]:
+    acme: dict[str, Any] = {
+        "server": SERVERS.get(args.server, args.server),
+        "privateKeySecretRef": {"name": f"{name}-account-key"},
+        "solvers": list(solvers),
+    }
+    if args.email:
+        acme["email"] = args.email
+    if args.ca_bundle:
+        acme["caBundle"] = args.ca_bundle
+    return {"acme": acme}
+
+
+def _dns01(zone: Zone, args: ClusterIssuersArgs) -> dict[str, Any]:
+    return {
+        "selector": {"dnsZones": [zone.name]},
+        "dns01": {
+            "route53": {
+                "hostedZoneID": zone.id,
+                "region": args.region,
+                "accessKeyIDSecretRef": {"name": args.secret, "key": "keyId"},
+                "secretAccessKeySecretRef": {"name": args.secret, "key": "key"},
+            }
+        },
+    }

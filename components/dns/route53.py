@@ -1,0 +1,124 @@
+"""Route53: the environment's hosted zones, and one narrowly scoped IAM user per controller.
+
+Two users, so that a leaked key of one controller cannot do the other's work. The keys go from here
+straight into the cluster's Secrets (credentials.py); nobody sees or copies them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from components import options
+from components.dns import policies
+
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """A DNS name, and the id of its hosted zone where that exists already."""
+
+    name: str
+    zone_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Route53Args:
+    """The domains served (first: the environment's own), and whether their zones are protected."""
+
+    environment: str
+    domains: Sequence[Domain]
+    protect: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Zone:
+    """A hosted zone as the other parts need it."""
+
+    name: str
+    id: pulumi.Output[str]
+    name_servers: pulumi.Output[Sequence[str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class AccessKey:
+    """An IAM access key; `secret` is a secret output."""
+
+    id: pulumi.Output[str]
+    secret: pulumi.Output[str]
+
+
+class Route53(pulumi.ComponentResource):
+    """Hosted zones and IAM users of one environment.
+
+    Children: an `aws.route53.Zone` per domain without an id; per controller (`external-dns`,
+    `cert-manager`) an `aws.iam.User`, its inline `aws.iam.UserPolicy` and an `aws.iam.AccessKey`.
+    """
+
+    zones: list[Zone]
+    external_dns_key: AccessKey
+    cert_manager_key: AccessKey
+
+    def __init__(self, name: str, args: Route53Args, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:dns:Route53", name, None, opts)
+        self.zones = [self._zone(domain, args, opts) for domain in args.domains]
+        ids = pulumi.Output.all(*[zone.id for zone in self.zones])
+        self.external_dns_key = self._user("external-dns", policies.external_dns, ids, args, opts)
+        self.cert_manager_key = self._user("cert-manager", policies.cert_manager, ids, args, opts)
+        self.register_outputs({"zoneIds": ids})
+
+    def _zone(self, domain: Domain, args: Route53Args, opts: pulumi.ResourceOptions | None) -> Zone:
+        if domain.zone_id:
+            found = aws.route53.get_zone_output(zone_id=domain.zone_id, opts=pulumi.InvokeOutputOptions(parent=self))
+            checked = found.apply(lambda zone: _same_domain(zone.name, domain))
+            return Zone(domain.name, checked.apply(lambda _: str(domain.zone_id)), found.name_servers)
+        zone = aws.route53.Zone(
+            domain.name,
+            name=domain.name,
+            comment=f"gitops-platform {args.environment}",
+            tags=_tags(args.environment),
+            opts=options.child(self, opts, protect=args.protect or None),
+        )
+        return Zone(domain.name, zone.zone_id, zone.name_servers)
+
+    def _user(
+        self,
+        controller: str,
+        policy: Callable[[Sequence[str]], dict[str, Any]],
+        zone_ids: pulumi.Output[list[str]],
+        args: Route53Args,
+        opts: pulumi.ResourceOptions | None,
+    ) -> AccessKey:
+        user = aws.iam.User(
+            controller,
+            name=f"{controller}-{args.environment}",
+            path="/gitops-platform/",
+            tags=_tags(args.environment),
+            opts=options.child(self, opts),
+        )
+        granted = aws.iam.UserPolicy(
+            controller,
+            name="route53",
+            user=user.name,
+            policy=zone_ids.apply(lambda ids: json.dumps(policy(ids))),
+            opts=options.child(self, opts),
+        )
+        # After the policy: a controller must not start with a key that may do nothing yet.
+        key = aws.iam.AccessKey(controller, user=user.name, opts=options.child(self, opts, depends_on=[granted]))
+        return AccessKey(key.id, pulumi.Output.secret(key.secret))
+
+
+def _tags(environment: str) -> dict[str, str]:
+    return {"managed-by": "gitops-platform", "environment": environment}
+
+
+def _same_domain(zone_name: str, domain: Domain) -> None:
+    if zone_name.rstrip(".") != domain.name:
+        raise pulumi.RunError(
+            f"dns.domains: zone {domain.zone_id} is for {zone_name.rstrip('.')}, not for {domain.name}: "
+            "give the id of that domain's zone, or leave zoneId out to have one created"
+        )

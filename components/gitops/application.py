@@ -1,0 +1,119 @@
+"""An Argo CD Application that installs one chart, and waits until it is Synced and Healthy.
+
+The values are inline (`valuesObject`); with `values_from` a file of the GitOps repository comes as a
+second source and is applied first, so that what the program sets (addresses, zone ids) always holds.
+https://argo-cd.readthedocs.io/en/stable/user-guide/multiple_sources/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components import options
+from components.addons import charts
+
+FINALIZER = "resources-finalizer.argocd.argoproj.io"
+"""Makes deletion cascade to what the Application installed; without it destroy leaves that behind."""
+
+READY = json.dumps(["jsonpath={.status.sync.status}=Synced", "jsonpath={.status.health.status}=Healthy"])
+
+
+@dataclasses.dataclass(frozen=True)
+class ValuesFrom:
+    """A values file in the GitOps repository: URL, revision (branch, tag or commit) and path in it."""
+
+    repository: str
+    revision: str
+    path: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ApplicationArgs:
+    """What to install, where, with which values.
+
+    Args:
+        chart: the pinned chart.
+        namespace: destination; it has to exist.
+        values: Helm values; may hold outputs, never secrets (they are readable in the cluster).
+        mirror: chart repository URL to use instead of the chart's own.
+        project: AppProject that allows the repository and the namespace.
+        argocd_namespace: where Argo CD runs.
+        values_from: values file applied before `values`.
+        timeout: how long it may take to be Synced and Healthy, or to be gone, such as "10m".
+        server_side_apply: for charts whose CRDs exceed the 256 KiB of the last-applied annotation.
+    """
+
+    chart: charts.Chart
+    namespace: pulumi.Input[str]
+    values: pulumi.Input[Mapping[str, Any]]
+    mirror: str | None = None
+    project: str = "platform"
+    argocd_namespace: str = "argocd"
+    values_from: ValuesFrom | None = None
+    timeout: str = "10m"
+    server_side_apply: bool = False
+
+
+class Application(pulumi.ComponentResource):
+    """One Argo CD Application.
+
+    Children: the `argoproj.io/v1alpha1` Application, named as this component.
+    """
+
+    manifest: kubernetes.apiextensions.CustomResource
+    """The Application; whoever depends on it starts when it is Synced and Healthy."""
+
+    def __init__(self, name: str, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:gitops:Application", name, None, opts)
+        self.manifest = kubernetes.apiextensions.CustomResource(
+            name,
+            api_version="argoproj.io/v1alpha1",
+            kind="Application",
+            metadata={
+                "name": name,
+                "namespace": args.argocd_namespace,
+                "labels": {"purpose": "infra"},
+                "annotations": {"pulumi.com/waitFor": READY},
+                "finalizers": [FINALIZER],
+            },
+            spec=spec(args),
+            opts=options.child(self, opts, create=args.timeout, delete=args.timeout),
+        )
+        self.register_outputs({"name": name})
+
+
+def spec(args: ApplicationArgs) -> dict[str, Any]:
+    """The Application's spec."""
+    helm: dict[str, Any] = {"valuesObject": args.values}
+    chart = {
+        "repoURL": charts.repository_url(args.chart, args.mirror),
+        "chart": args.chart.name,
+        "targetRevision": args.chart.version,
+        "helm": helm,
+    }
+    sources: dict[str, Any] = {"source": chart}
+    if args.values_from:
+        helm["valueFiles"] = [f"$values/{args.values_from.path}"]
+        values = {
+            "repoURL": args.values_from.repository,
+            "targetRevision": args.values_from.revision,
+            "ref": "values",
+        }
+        sources = {"sources": [chart, values]}
+    return {
+        "project": args.project,
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": args.namespace},
+        **sources,
+        "syncPolicy": {
+            "automated": {"prune": True, "selfHeal": True},
+            "syncOptions": [f"ServerSideApply={'true' if args.server_side_apply else 'false'}"],
+            # A chart whose webhook is not up yet fails its first sync; Argo CD gives up after 5 by default.
+            "retry": {"limit": 20, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"}},
+        },
+    }

@@ -1,0 +1,197 @@
+"""Argo CD itself: the one chart that Pulumi installs and upgrades; Argo CD installs the rest.
+
+https://github.com/argoproj/argo-helm/tree/main/charts/argo-cd
+https://argo-cd.readthedocs.io/en/stable/operator-manual/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components import options
+from components.addons import charts, merge
+
+RELEASE = "argocd"
+GITHUB_SECRET = "github-secret"
+GITHUB_KEY = "clientSecret"
+
+# Without this an app of apps is Healthy before its children are (Argo CD dropped the check in 1.8).
+APPLICATION_HEALTH = """\
+local health = {status = "Progressing", message = "no health reported yet"}
+if obj.status ~= nil and obj.status.health ~= nil and obj.status.health.status ~= nil then
+  health.status = obj.status.health.status
+  health.message = obj.status.health.message or ""
+end
+return health
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Github:
+    """Sign-in with GitHub: OAuth application, the organization allowed in, optionally only these teams."""
+
+    client_id: str
+    client_secret: pulumi.Input[str]
+    organization: str
+    teams: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ArgoCdArgs:
+    """Argo CD.
+
+    Args:
+        namespace: where it goes; it has to exist.
+        host: its DNS name, such as "argocd.example.org".
+        ingress_class, issuer: the Ingress's class and the ClusterIssuer of its certificate.
+        github: sign-in with GitHub; None: no single sign-on.
+        default_role: what everybody who is signed in may do, such as "role:readonly".
+        admins: e-mail addresses or "organization:team" that are administrators.
+        admin_enabled: whether the built-in `admin` may sign in.
+        values: extra Helm values, merged last (see `merge.deep`).
+        mirror: chart repository URL to use instead of the chart's own.
+        timeout_minutes: limit for install, upgrade and removal.
+    """
+
+    namespace: pulumi.Input[str]
+    host: str
+    ingress_class: str
+    issuer: str
+    github: Github | None = None
+    default_role: str = "role:readonly"
+    admins: Sequence[str] = ()
+    admin_enabled: bool = True
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    mirror: str | None = None
+    timeout_minutes: int = 10
+
+
+class ArgoCd(pulumi.ComponentResource):
+    """Argo CD. Whoever depends on `release` starts when all its pods are ready.
+
+    Children: Secret `github-secret` (with GitHub sign-in; before the release, since Dex reads it at its
+    start), `helm.v3.Release` named `argocd`.
+    """
+
+    url: str
+    chart: charts.Chart
+    namespace: pulumi.Output[str]
+    release: kubernetes.helm.v3.Release
+
+    def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:gitops:ArgoCd", name, None, opts)
+        before = [self._github_secret(name, args, args.github, opts)] if args.github else []
+        limit = f"{args.timeout_minutes}m"
+        self.release = kubernetes.helm.v3.Release(
+            name,
+            name=RELEASE,
+            namespace=args.namespace,
+            create_namespace=False,
+            chart=charts.ARGO_CD.name,
+            version=charts.ARGO_CD.version,
+            repository_opts={"repo": charts.repository_url(charts.ARGO_CD, args.mirror)},
+            values=values(args),
+            timeout=args.timeout_minutes * 60,
+            # Not atomic: a failed install stays to be looked at, and the next run upgrades it.
+            cleanup_on_fail=True,
+            max_history=3,
+            opts=options.child(self, opts, depends_on=before, create=limit, delete=limit),
+        )
+        self.url = f"https://{args.host}"
+        self.chart = charts.ARGO_CD
+        self.namespace = pulumi.Output.from_input(args.namespace)
+        self.register_outputs({"url": self.url, "version": self.chart.version})
+
+    def _github_secret(
+        self, name: str, args: ArgoCdArgs, github: Github, opts: pulumi.ResourceOptions | None
+    ) -> kubernetes.core.v1.Secret:
+        return kubernetes.core.v1.Secret(
+            f"{name}-github",
+            metadata={
+                "name": GITHUB_SECRET,
+                "namespace": args.namespace,
+                # Argo CD resolves `$name:key` only in Secrets with this label.
+                "labels": {"app.kubernetes.io/part-of": "argocd"},
+            },
+            string_data={GITHUB_KEY: pulumi.Output.secret(github.client_secret)},
+            opts=options.child(self, opts),
+        )
+
+
+def values(args: ArgoCdArgs) -> dict[str, Any]:
+    """The chart's values. They end up in Pulumi's state: no secret may ever be among them."""
+    single = {"replicas": 1}
+    return merge.deep(
+        {
+            "fullnameOverride": "argocd",
+            # Kept CRDs would outlive a destroy. Pulumi removes its Applications before the release.
+            "crds": {"install": True, "keep": False},
+            "global": {"domain": args.host},
+            "configs": {
+                "cm": _config(args),
+                # TLS ends at the ingress.
+                "params": {"server.insecure": True},
+                "rbac": _rbac(args),
+            },
+            "dex": {"enabled": args.github is not None},
+            "notifications": {"enabled": False},
+            "controller": single,
+            "repoServer": single,
+            "applicationSet": single,
+            "server": {
+                **single,
+                "ingress": {
+                    "enabled": True,
+                    "ingressClassName": args.ingress_class,
+                    "annotations": {"cert-manager.io/cluster-issuer": args.issuer},
+                    "hostname": args.host,
+                    "tls": True,
+                },
+            },
+        },
+        args.values,
+    )
+
+
+def _config(args: ArgoCdArgs) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "url": f"https://{args.host}",
+        "admin.enabled": args.admin_enabled,
+        "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
+    }
+    if args.github:
+        config["dex.config"] = dex_config(args.github)
+    return config
+
+
+def dex_config(github: Github) -> str:
+    """Dex's configuration (JSON, which is YAML). The secret is a reference that Argo CD resolves."""
+    organization: dict[str, Any] = {"name": github.organization}
+    if github.teams:
+        organization["teams"] = list(github.teams)
+    connector = {
+        "type": "github",
+        "id": "github",
+        "name": "GitHub",
+        "config": {
+            "clientID": github.client_id,
+            "clientSecret": f"${GITHUB_SECRET}:{GITHUB_KEY}",
+            "orgs": [organization],
+            "teamNameField": "slug",
+        },
+    }
+    return json.dumps({"connectors": [connector]}, indent=2)
+
+
+def _rbac(args: ArgoCdArgs) -> dict[str, Any]:
+    return {
+        "policy.default": args.default_role,
+        "policy.csv": "".join(f"g, {subject}, role:admin\n" for subject in args.admins),
+        "scopes": "[groups, email]",
+    }

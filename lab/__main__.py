@@ -1,0 +1,147 @@
+"""The lab's command line: `python -m lab --help`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import Annotated
+
+import rich.console
+import rich.table
+import typer
+
+from lab import layout, processes, services, summary, toolchain, workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A whole environment on this machine: control plane, emulated clouds, Pulumi stack `lab`.\n\n"
+    "Example: python -m lab demo && source .lab/env && pulumi stack output",
+)
+console = rich.console.Console(highlight=False, soft_wrap=True)
+
+
+def _say(text: str) -> None:
+    console.print(f"  {text}")
+
+
+@app.command()
+def tools() -> None:
+    """Build the tools that this machine lacks (once; half an hour on two cores)."""
+    toolchain.ensure_system_packages(_say)
+    toolchain.ensure(report=print)
+
+
+@app.command()
+def up() -> None:
+    """Start the lab and prepare Pulumi for it; leaves what runs alone."""
+    _up()
+
+
+@app.command()
+def demo() -> None:
+    """Start the lab, run `pulumi up`, and say what there is now."""
+    started = time.monotonic()
+    lab, lost = _up()
+    ready = time.monotonic()
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--suppress-outputs"]
+    if lost and workspace.has_resources(lab):
+        _say("something of the emulated cloud was lost: asking it what is left (--refresh)")
+        command.append("--refresh")
+    console.print(f"\n[bold]pulumi up[/] (stack {workspace.STACK})")
+    code = _run(lab, command)
+    if code:
+        raise typer.Exit(code)
+    summary.show(lab, console, lab_seconds=ready - started, up_seconds=time.monotonic() - ready)
+
+
+@app.command()
+def down(
+    keep: Annotated[bool, typer.Option(help="Stop the processes, keep stack and folder.")] = False,
+    force: Annotated[bool, typer.Option(help="Remove the lab even if `pulumi destroy` fails.")] = False,
+) -> None:
+    """Destroy the stack, stop every process, remove the lab's folder."""
+    try:
+        lab = layout.load()
+    except layout.LabError as error:
+        if "no lab in" in str(error):
+            console.print("No lab here: nothing to do.")
+            return
+        raise
+    with services.exclusive(lab):
+        if not keep and workspace.has_resources(lab):
+            services.up(lab, _say)
+            workspace.prepare(lab)
+            command = ["pulumi", "destroy", "--yes", "--skip-preview", "--refresh=false"]
+            if _run(lab, command) and not force:
+                raise layout.LabError(
+                    "`pulumi destroy` failed (above); the lab still runs. Try again, or give it up with "
+                    "`python -m lab down --force`, which removes everything of this lab"
+                )
+        services.down(lab, _say)
+        if not keep:
+            services.remove(lab)
+
+
+@app.command()
+def status() -> None:
+    """Say which processes run; exit code 1 when one is missing."""
+    lab = layout.load()
+    missing = services.dead(lab)
+    table = rich.table.Table("process", "state", "log")
+    for name in [*missing, *processes.names(lab)]:
+        state = "[red]not running[/]" if name in missing else "running"
+        if name not in missing or name not in processes.names(lab):
+            table.add_row(name, state, str(lab.log(name)))
+    console.print(table)
+    if missing:
+        raise layout.LabError("not running: " + ", ".join(missing) + "; `make demo` starts it again")
+
+
+@app.command()
+def run(command: Annotated[list[str], typer.Argument(help="Command and arguments, after --.")]) -> None:
+    """Run a command with the lab's environment: python -m lab run -- pulumi preview --diff"""
+    raise typer.Exit(_run(layout.load(), command))
+
+
+def _up() -> tuple[layout.Lab, bool]:
+    toolchain.ensure_system_packages(_say)
+    toolchain.ensure(report=print)
+    lab = layout.create()
+    with services.exclusive(lab):
+        console.print(f"[bold]lab[/] in {lab.home}")
+        started = time.monotonic()
+        lost = services.up(lab, _say)
+        workspace.prepare(lab)
+        _say(f"ready after {time.monotonic() - started:.1f} s")
+    return lab, lost
+
+
+def _run(lab: layout.Lab, command: list[str]) -> int:
+    process = subprocess.Popen(command, cwd=layout.PROJECT, env=workspace.process_environment(lab))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal's Ctrl-C reaches the command as well: let it end in its own order.
+            continue
+
+
+def main() -> None:
+    """Run a command; what the person can mend is said in one line, without a traceback."""
+    try:
+        app(standalone_mode=False)
+    except (layout.LabError, toolchain.ToolchainError) as error:
+        console.print(f"[red]error:[/] {error}", style=None)
+        sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):
+        console.print("\ninterrupted; `make demo` goes on from here, `make down` clears it away")
+        sys.exit(130)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+
+
+if __name__ == "__main__":
+    main()

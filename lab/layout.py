@@ -1,0 +1,145 @@
+"""Where a lab lives: its folder, its loopback network and its ports.
+
+One folder holds everything that a lab writes (`.lab` beside the program, or `$LAB_HOME`). One file in
+it, `lab.json`, says which /16 of 127.0.0.0/8 and which ports this lab took, so that its processes find
+each other and two labs on one machine do not meet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import socket
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+
+PORTS = {
+    "etcd": 2379,
+    "etcd_peer": 2380,
+    "apiserver": 6443,
+    "controller_manager": 10257,
+    "scheduler": 10259,
+    "kubelet": 10250,
+    "ionos": 8080,
+    "aws": 5000,
+    "charts": 8879,
+    "plugin_kubernetes": 7001,
+    "plugin_aws": 7002,
+    "plugin_ionoscloud": 7003,
+    "plugin_tls": 7004,
+}
+"""Service -> the port it prefers on the lab's own address; a taken one is exchanged for a free one."""
+
+ENGINE_ADDRESS = "127.0.0.1"
+"""Where Pulumi looks for attached plugins: PULUMI_DEBUG_PROVIDERS names ports only."""
+
+FIRST_NETWORK, LAST_NETWORK = 77, 199
+
+
+class LabError(Exception):
+    """Something about the lab that the person in front of it can mend; the message says how."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lab:
+    """One lab's folder, network and ports."""
+
+    home: pathlib.Path
+    network: int
+    ports: dict[str, int]
+
+    @property
+    def address(self) -> str:
+        """The loopback address of the lab's own servers; pods and load balancers have others."""
+        return f"127.{self.network}.0.1"
+
+    def endpoint(self, service: str, scheme: str = "http") -> str:
+        """URL of one of the lab's servers, without a trailing slash."""
+        return f"{scheme}://{self.address}:{self.ports[service]}"
+
+    @property
+    def pod_network(self) -> tuple[str, str]:
+        """First and last address for pods (16,382 of them)."""
+        return f"127.{self.network}.1.1", f"127.{self.network}.63.254"
+
+    @property
+    def public_network(self) -> str:
+        """The /24 (without its last byte) that the emulated IP blocks are cut from."""
+        return f"127.{self.network}.200"
+
+    @property
+    def kubeconfig(self) -> pathlib.Path:
+        """The lab's own administrator kubeconfig (mode 0600); not the one the emulated cloud hands out."""
+        return self.home / "kubeconfig"
+
+    def folder(self, *parts: str) -> pathlib.Path:
+        """A folder of the lab, made when missing, closed to other users."""
+        path = self.home.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+    def log(self, process: str) -> pathlib.Path:
+        """The log file of one of the lab's processes."""
+        return self.folder("log") / f"{process}.log"
+
+    def save(self) -> None:
+        """Write `lab.json`, whole or not at all."""
+        text = json.dumps({"network": self.network, "ports": self.ports}, indent=2) + "\n"
+        temporary = self.home / "lab.json.new"
+        temporary.write_text(text)
+        temporary.replace(self.home / "lab.json")
+
+
+def home() -> pathlib.Path:
+    """The lab folder that applies here: `$LAB_HOME`, else `.lab` beside the program."""
+    return pathlib.Path(os.environ.get("LAB_HOME") or PROJECT / ".lab").absolute()
+
+
+def load(folder: pathlib.Path | None = None) -> Lab:
+    """The lab in `folder` (default: `home()`); LabError when there is none or its file is damaged."""
+    folder = folder or home()
+    try:
+        facts = json.loads((folder / "lab.json").read_text())
+        return Lab(folder, int(facts["network"]), {k: int(v) for k, v in facts["ports"].items()})
+    except FileNotFoundError:
+        raise LabError(f"no lab in {folder}: start one with `make demo`") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise LabError(f"{folder / 'lab.json'} is damaged ({error}): `make down` clears it away") from None
+
+
+def create(folder: pathlib.Path | None = None) -> Lab:
+    """The lab in `folder`, or a new one on a network that no other lab holds."""
+    folder = folder or home()
+    if (folder / "lab.json").exists():
+        return load(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    for network in range(FIRST_NETWORK, LAST_NETWORK + 1):
+        if _free(f"127.{network}.0.1", PORTS["apiserver"]):
+            break
+    else:
+        raise LabError("every loopback network for labs is in use: stop a lab with `make down`")
+    address = f"127.{network}.0.1"
+    hosts = {name: ENGINE_ADDRESS if name.startswith("plugin_") else address for name in PORTS}
+    ports = {name: port if _free(hosts[name], port) else _any_free(hosts[name]) for name, port in PORTS.items()}
+    lab = Lab(folder, network, ports)
+    lab.save()
+    return lab
+
+
+def _free(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True
+
+
+def _any_free(address: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,127 @@
+"""The lab's processes: which there are, in what order they start, and when each is ready."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from lab import control_plane, layout, processes, workspace
+
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """A process of the lab that listens on one or more of its ports."""
+
+    name: str
+    argv: tuple[str, ...]
+    ports: tuple[str, ...]
+    volatile: bool = False
+    """Whether what it holds is gone when it stops, so that Pulumi's state has to be refreshed."""
+    pulumi_environment: bool = False
+    """Whether it acts with the user's cloud credentials, as a provider plugin does."""
+
+
+def services(lab: layout.Lab) -> list[Service]:
+    """Every process besides the control plane, in the order they start."""
+    module = (sys.executable, "-m")
+    stand_ins = [plugin for plugin in workspace.PLUGINS if not workspace.real_plugin(lab, plugin)]
+    known = [
+        Service(
+            "aws",
+            (*module, "moto.server", "-H", lab.address, "-p", str(lab.ports["aws"])),
+            ("aws",),
+            volatile=True,
+        ),
+        Service("charts", (*module, "lab.charts"), ("charts",)),
+        Service("cloud", (*module, "lab.cloud"), ("ionos",)),
+        Service("agent", (*module, "lab.agent"), ("kubelet",)),
+    ]
+    if stand_ins:
+        ports = tuple(f"plugin_{plugin}" for plugin in stand_ins)
+        argv = (*module, "lab.plugins", *stand_ins)
+        known.append(Service("plugins", argv, ports, pulumi_environment=True))
+    return known
+
+
+def up(lab: layout.Lab, report: Report) -> bool:
+    """Start what does not run. Returns whether something volatile had to be started."""
+    lost = False
+    if not control_plane.running(lab):
+        report("control plane")
+        control_plane.start(lab)
+    base = {"LAB_HOME": str(lab.home), "PYTHONPATH": str(layout.PROJECT)}
+    started: list[Service] = []
+    for service in services(lab):
+        if processes.alive(lab, service.name):
+            continue
+        report(service.name)
+        _check_ports(lab, service)
+        variables = workspace.process_environment(lab) if service.pulumi_environment else {}
+        processes.start(lab, service.name, list(service.argv), env={**variables, **base}, cwd=lab.home)
+        started.append(service)
+        lost = lost or service.volatile
+    for service in started:
+        processes.wait(lab, service.name, lambda ports=service.ports: _listening(lab, ports), 60)
+    return lost
+
+
+def down(lab: layout.Lab, report: Report) -> None:
+    """Stop every process of the lab."""
+    report("stopping the lab's processes")
+    processes.stop_all(lab)
+
+
+def remove(lab: layout.Lab) -> None:
+    """Delete the lab's folder; only one that a lab made."""
+    if not (lab.home / "lab.json").exists():
+        raise layout.LabError(f"{lab.home} holds no lab.json: not removing a folder that is not a lab's")
+    shutil.rmtree(lab.home)
+
+
+def dead(lab: layout.Lab) -> list[str]:
+    """Names of processes that should run and do not."""
+    names = [service.name for service in services(lab) if not processes.alive(lab, service.name)]
+    return names if control_plane.running(lab) else ["control plane", *names]
+
+
+@contextlib.contextmanager
+def exclusive(lab: layout.Lab, seconds: float = 1) -> Iterator[None]:
+    """One command at a time may change this lab."""
+    lock = (lab.home / "lock").open("w")
+    deadline = time.monotonic() + seconds
+    with lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise layout.LabError(f"another command is working on the lab in {lab.home}") from None
+                time.sleep(0.1)
+        yield
+
+
+def _listening(lab: layout.Lab, ports: tuple[str, ...]) -> bool:
+    for port in ports:
+        try:
+            socket.create_connection((lab.address, lab.ports[port]), timeout=1).close()
+        except OSError:
+            return False
+    return True
+
+
+def _check_ports(lab: layout.Lab, service: Service) -> None:
+    for port in service.ports:
+        if _listening(lab, (port,)):
+            raise layout.LabError(
+                f"{service.name} needs {lab.address}:{lab.ports[port]}, where something else listens: stop "
+                "that, or `make down` and `make demo` to have other ports chosen"
+            )

@@ -1,0 +1,146 @@
+"""Pulumi's side of a lab: a home and state of its own, the stack `lab`, and the environment to use them.
+
+The program does not know that it runs in a lab. What differs from a cloud is told by ordinary means: the
+providers' endpoints by environment variables, the chart mirror by the stack's config. The committed
+`Pulumi.lab.yaml` stays as it is; Pulumi is pointed at the lab's copy of it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import pathlib
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+
+import yaml
+
+from lab import layout, toolchain
+
+STACK = "lab"
+PLUGINS = {
+    "kubernetes": "pulumi-kubernetes",
+    "aws": "pulumi-aws",
+    "ionoscloud": "pulumi-ionoscloud",
+    "tls": "pulumi-tls",
+}
+"""Provider plugin -> the Python package whose version the plugin has to have."""
+
+
+def config_file(lab: layout.Lab) -> pathlib.Path:
+    """The lab's own copy of the stack's config; `pulumi config set` changes this one."""
+    return lab.home / "project" / f"Pulumi.{STACK}.yaml"
+
+
+def environment(lab: layout.Lab) -> dict[str, str]:
+    """Variables that make plain `pulumi`, `kubectl`, `helm`, `kubeseal` and boto3 use this lab."""
+    tools = toolchain.bin_dir(toolchain.GO_TOOLS)
+    variables = {
+        "LAB_HOME": str(lab.home),
+        "PATH": os.pathsep.join([str(tools), str(pathlib.Path(sys.executable).parent)]),
+        "KUBECONFIG": str(lab.kubeconfig),
+        "PULUMI_HOME": str(lab.folder("pulumi", "home")),
+        "PULUMI_BACKEND_URL": f"file://{lab.folder('pulumi', 'state')}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.home / "pulumi" / "passphrase"),
+        "PULUMI_STACK": STACK,
+        "PULUMI_OPTION_CONFIG_FILE": str(config_file(lab)),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        # Without it every run first tries to download each SDK's plugin and loses 2.4 s offline.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_ERROR_OUTPUT_STRING": "true",
+        "IONOS_TOKEN": "lab-ionos-token",
+        "IONOS_API_URL": lab.endpoint("ionos"),
+        "AWS_ENDPOINT_URL": lab.endpoint("aws"),
+        "AWS_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "lab",
+        "AWS_SECRET_ACCESS_KEY": "lab-aws-secret",
+        "NO_PROXY": f"127.0.0.1,localhost,{lab.address}",
+    }
+    stand_ins = [plugin for plugin in PLUGINS if not real_plugin(lab, plugin)]
+    if stand_ins:
+        variables["PULUMI_DEBUG_PROVIDERS"] = ",".join(
+            f"{plugin}:{lab.ports[f'plugin_{plugin}']}" for plugin in stand_ins
+        )
+    return variables
+
+
+def process_environment(lab: layout.Lab) -> dict[str, str]:
+    """`environment` on top of this process's own; PATH put in front, other clouds' settings left out."""
+    foreign = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "IONOS_USERNAME", "IONOS_PASSWORD", "PULUMI_ACCESS_TOKEN")
+    merged = {key: value for key, value in os.environ.items() if key not in foreign}
+    own = environment(lab)
+    own["PATH"] = own["PATH"] + os.pathsep + merged.get("PATH", os.defpath)
+    return {**merged, **own}
+
+
+def real_plugin(lab: layout.Lab, plugin: str) -> pathlib.Path | None:
+    """The installed provider plugin of the SDK's version, brought into the lab's Pulumi home; or None."""
+    version = importlib.metadata.version(PLUGINS[plugin])
+    name = f"resource-{plugin}-v{version}"
+    theirs = pathlib.Path(os.environ.get("LAB_PLUGINS") or pathlib.Path.home() / ".pulumi" / "plugins")
+    if not (theirs / name / f"pulumi-resource-{plugin}").exists():
+        return None
+    ours = lab.folder("pulumi", "home", "plugins") / name
+    if not ours.exists():
+        ours.symlink_to(theirs / name)
+    return ours
+
+
+def prepare(lab: layout.Lab) -> None:
+    """Make the stack and its config when missing, and (re)write `env`. Safe to run again."""
+    passphrase = lab.folder("pulumi") / "passphrase"
+    if not passphrase.exists():
+        _write_private(passphrase, secrets.token_urlsafe(24) + "\n")
+    _write_private(lab.home / "env", _shell(environment(lab)))
+    project = lab.folder("project")
+    shutil.copy(layout.PROJECT / "Pulumi.yaml", project / "Pulumi.yaml")
+    if not config_file(lab).exists():
+        shutil.copy(layout.PROJECT / f"Pulumi.{STACK}.yaml", config_file(lab))
+        # In the lab's own folder, since `stack init` writes the salt beside the Pulumi.yaml it finds.
+        # Selected too, so that a stack file whose state is there already is only given its salt.
+        _pulumi(lab, "stack", "select", "--create", "--secrets-provider", "passphrase", STACK, cwd=project)
+    config = yaml.safe_load(config_file(lab).read_text())
+    charts = config["config"].setdefault("gitops-platform:charts", {})
+    if charts.get("mirror") != lab.endpoint("charts"):
+        charts["mirror"] = lab.endpoint("charts")
+        config_file(lab).write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def has_resources(lab: layout.Lab) -> bool:
+    """Whether the stack's state holds anything (a stack never brought up holds nothing)."""
+    import json
+
+    state = lab.home / "pulumi" / "state" / ".pulumi" / "stacks" / "gitops-platform" / f"{STACK}.json"
+    if not state.exists():
+        return False
+    latest = json.loads(state.read_text())["checkpoint"].get("latest") or {}
+    return bool(latest.get("resources") or latest.get("pending_operations"))
+
+
+def _pulumi(lab: layout.Lab, *arguments: str, cwd: pathlib.Path) -> None:
+    variables = process_environment(lab)
+    # `stack` commands have no --config-file and take the stack by name; both would be refused.
+    del variables["PULUMI_OPTION_CONFIG_FILE"], variables["PULUMI_STACK"]
+    done = subprocess.run(
+        ["pulumi", *arguments, "--non-interactive"],
+        cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise layout.LabError(f"pulumi {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def _shell(variables: dict[str, str]) -> str:
+    lines = ["# Use with: source .lab/env   (written anew by every `make demo`)"]
+    for key, value in variables.items():
+        tail = ':"$PATH"' if key == "PATH" else ""
+        lines.append(f"export {key}={shlex.quote(value)}{tail}")
+    return "\n".join(lines) + "\n"
+
+
+def _write_private(path: pathlib.Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)

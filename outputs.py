@@ -1,0 +1,64 @@
+"""The contract with other tools: every stack output, exported here and nowhere else.
+
+`apiVersion` names the contract's version; a key is removed or changes its meaning only with a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+import settings as config
+from components import cluster
+from components.addons import addon, sealed_secrets
+from components.dns import route53
+from components.gitops import argocd
+
+API_VERSION = "gitops-platform/v1"
+
+
+def export(
+    settings: config.Settings,
+    target: cluster.Cluster,
+    zones: route53.Route53 | None,
+    argo: argocd.ArgoCd,
+    certificate: pulumi.Output[str] | None,
+    issuers: Sequence[str],
+    addons: Mapping[str, addon.AddOn],
+) -> None:
+    """Export the contract; `kubeconfig` is a secret whatever it was before."""
+    served = [{"name": z.name, "zoneId": z.id, "nameServers": z.name_servers} for z in zones.zones] if zones else []
+    contract: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "environment": settings.environment,
+        "domain": settings.domain,
+        "cluster": {
+            "name": target.cluster_name,
+            "id": target.id,
+            "kubernetesVersion": target.kubernetes_version,
+            "provider": settings.cluster.provider,
+        },
+        "kubeconfig": pulumi.Output.secret(target.kubeconfig),
+        "ingressAddresses": target.ingress_addresses,
+        "dns": {
+            "zoneId": served[0]["zoneId"] if served else None,
+            "nameServers": served[0]["nameServers"] if served else [],
+            "zones": served,
+        },
+        "argocd": {"url": argo.url, "namespace": argo.namespace},
+        "sealing": {
+            "certificate": certificate,
+            "controllerNamespace": sealed_secrets.NAMESPACE,
+            "controllerName": sealed_secrets.CONTROLLER,
+        },
+        "clusterIssuers": list(issuers),
+        "addons": {
+            name: {"chart": part.chart.name, "version": part.chart.version, "namespace": part.namespace}
+            for name, part in addons.items()
+        },
+        "appOwners": {},
+    }
+    for key, value in contract.items():
+        pulumi.export(key, value)

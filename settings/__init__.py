@@ -1,0 +1,57 @@
+"""Every setting of an environment: typed, validated, documented. Nothing else reads a stack's configuration.
+
+    config = settings.load()             # in the program
+    secrets = settings.load_secrets()    # secret Outputs
+    settings.parse(raw, "sbx", {...})    # anywhere; pure
+
+Mistakes come all at once, as `SettingsError`; in the program as one `pulumi.RunError`.
+"""
+
+from settings.addons import Addon, Addons, CertManager, ExternalDns, Ingress, SealedSecrets
+from settings.argocd import Argocd, Github, Rbac
+from settings.cluster import (
+    Autoscaling,
+    ExistingCluster,
+    IngressPool,
+    IonosCluster,
+    Maintenance,
+    Pool,
+    Toleration,
+)
+from settings.dns import Dns, Domain
+from settings.errors import Mistake, SettingsError
+from settings.gitops import Charts, Gitops
+from settings.model import SECRETS, Settings
+from settings.program import Secrets, load, load_secrets
+from settings.reading import parse
+
+__all__ = [
+    "SECRETS",
+    "Addon",
+    "Addons",
+    "Argocd",
+    "Autoscaling",
+    "CertManager",
+    "Charts",
+    "Dns",
+    "Domain",
+    "ExistingCluster",
+    "ExternalDns",
+    "Github",
+    "Gitops",
+    "Ingress",
+    "IngressPool",
+    "IonosCluster",
+    "Maintenance",
+    "Mistake",
+    "Pool",
+    "Rbac",
+    "SealedSecrets",
+    "Secrets",
+    "Settings",
+    "SettingsError",
+    "Toleration",
+    "load",
+    "load_secrets",
+    "parse",
+]

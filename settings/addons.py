@@ -1,0 +1,175 @@
+"""Section `addons`: what runs on every cluster beside Argo CD, and with which values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from settings import base, checks, dns, errors
+
+LETS_ENCRYPT = {
+    "production": "https://acme-v02.api.letsencrypt.org/directory",
+    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+Minutes = Annotated[int, pydantic.Field(ge=1, le=120)]
+
+
+class ValuesFrom(base.Section):
+    """Values that live in the GitOps repository (`gitops.repository`)."""
+
+    path: Annotated[str, pydantic.AfterValidator(checks.repository_path)] = base.field(
+        says="File of values, from the repository's root.", example="ionos_sbx/sealed-secrets/values.yaml"
+    )
+
+
+class Addon(base.Section):
+    """What every add-on can be told."""
+
+    enabled: bool = base.field(True, says="Install it.", example=True)
+    values: dict[str, Any] = base.field({}, says="Values for its chart, merged last.", example={"replicaCount": 2})
+    values_from: ValuesFrom | None = base.field(
+        None, says="More values, read from the GitOps repository.", example={"path": "ionos_sbx/app/values.yaml"}
+    )
+    timeout_minutes: Minutes = base.field(
+        10, says="How long to wait until it is healthy.", example=10, derived="waitMinutes"
+    )
+
+
+class SealedSecrets(Addon):
+    """Opens the sealed secrets of the GitOps repository."""
+
+
+class ResourceAmounts(base.Section):
+    """CPU and memory."""
+
+    cpu: Annotated[str, pydantic.AfterValidator(checks.quantity)] | None = base.field(None, says="CPU.", example="100m")
+    memory: Annotated[str, pydantic.AfterValidator(checks.quantity)] | None = base.field(
+        None, says="Memory.", example="256Mi"
+    )
+
+
+class Resources(base.Section):
+    """What each of the ingress's pods asks for and may use."""
+
+    requests: ResourceAmounts | None = base.field(None, says="Asked for.", example={"cpu": "100m", "memory": "256Mi"})
+    limits: ResourceAmounts | None = base.field(None, says="At most.", example={"cpu": "500m", "memory": "384Mi"})
+
+
+class Ingress(Addon):
+    """Brings traffic in."""
+
+    controller: Literal["ingress-nginx", "traefik"] = base.field(
+        "ingress-nginx", says="ingress-nginx is retired since March 2026; traefik follows it.", example="traefik"
+    )
+    nginx_class: bool = base.field(
+        False, says="With traefik: serve Ingresses of class `nginx` too, and most of their annotations.", example=True
+    )
+    tcp_services: dict[str, str] = base.field(
+        {}, says="TCP ports to pass through: port -> namespace/service:port.", example={"5432": "marketplace/db:5432"}
+    )
+    resources: Resources | None = base.field(
+        None, says="CPU and memory of its pods.", example={"requests": {"cpu": "100m", "memory": "256Mi"}}
+    )
+
+
+class ExternalDns(Addon):
+    """Writes DNS records for the Ingresses."""
+
+    policy: Literal["sync", "upsert-only", "create-only"] = base.field(
+        "sync", says="sync also removes records of Ingresses that are gone.", example="sync"
+    )
+    interval: Annotated[str, pydantic.AfterValidator(checks.interval)] = base.field(
+        "1m", says="How often it looks.", example="1m"
+    )
+
+
+class Issuer(base.Section):
+    """The ClusterIssuer that certificates are made by."""
+
+    name: Annotated[str, pydantic.AfterValidator(checks.kubernetes_name)] = base.field(
+        "", says="Its name.", example="letsencrypt-sbx-issuer", derived="letsencrypt-<environment>-issuer"
+    )
+    solver: Literal["dns01", "http01"] = base.field(
+        "dns01",
+        says="Prove a domain by a DNS record (Route53 only) or through the ingress.",
+        example="http01",
+        derived="dns01, or http01 with dns.provider ionos",
+    )
+    wait_ready: bool = base.field(
+        True, says="Wait until the issuers are Ready; false where cert-manager's pods do not really run.", example=True
+    )
+
+
+def _acme_server(value: str) -> str:
+    return value if value in LETS_ENCRYPT else checks.web_address(value)
+
+
+class CertManager(Addon):
+    """Makes and renews certificates."""
+
+    email: Annotated[str, pydantic.AfterValidator(checks.email)] | None = base.field(
+        None, says="Where the certificate authority writes to when something expires.", example="ops@example.org"
+    )
+    server: Annotated[str, pydantic.AfterValidator(_acme_server)] = base.field(
+        "staging",
+        says="Let's Encrypt's `staging` (untrusted, generous limits) or `production`, or an ACME server's URL.",
+        example="staging",
+        derived="production in environment prd, else staging",
+    )
+    issuer: Issuer = base.section(says="The issuer.", example={"solver": "http01"})
+
+    @property
+    def server_url(self) -> str:
+        """The ACME directory."""
+        return LETS_ENCRYPT.get(self.server, self.server)
+
+
+class Addons(base.Section):
+    """Every add-on has `enabled`, `values`, `valuesFrom` and `timeoutMinutes`; some have more."""
+
+    sealed_secrets: SealedSecrets = base.section(says="sealed-secrets.", example={"enabled": True})
+    ingress: Ingress = base.section(says="The ingress controller.", example={"controller": "traefik"})
+    external_dns: ExternalDns = base.section(says="external-dns.", example={"policy": "sync"})
+    cert_manager: CertManager = base.section(says="cert-manager.", example={"server": "staging"})
+
+    def each(self) -> dict[str, Addon]:
+        """Every add-on by its key."""
+        return {
+            "sealedSecrets": self.sealed_secrets,
+            "ingress": self.ingress,
+            "externalDns": self.external_dns,
+            "certManager": self.cert_manager,
+        }
+
+
+def rules(addons: Addons, domains: dns.Dns, repository: str | None) -> Iterator[errors.Mistake]:
+    """What is wrong between several keys of the section, or with other sections."""
+    for key, addon in addons.each().items():
+        if addon.values_from is not None and repository is None:
+            fix = "write gitops.repository, such as https://github.com/DOME-Marketplace/dome-gitops"
+            problem = "there is no repository to read values from"
+            yield errors.Mistake(f"addons.{key}.valuesFrom", problem, fix, ("gitops.repository",))
+    manager = addons.cert_manager
+    if manager.enabled and manager.issuer.solver == "dns01" and domains.provider == "ionos":
+        problem = "cert-manager has no dns01 solver for dns.provider ionos"
+        yield errors.Mistake("addons.certManager.issuer.solver", problem, "write http01", ("dns.provider",))
+    if manager.enabled and manager.issuer.solver == "http01" and not addons.ingress.enabled:
+        fix = "write addons.ingress.enabled: true, or solver: dns01 (Route53 only)"
+        yield errors.Mistake("addons.certManager.issuer.solver", "http01 needs the ingress, which is off", fix, ("addons.ingress",))
+    for port, target in addons.ingress.tcp_services.items():
+        yield from _tcp_service(port, target)
+
+
+def _tcp_service(port: str, target: str) -> Iterator[errors.Mistake]:
+    path = f"addons.ingress.tcpServices.{port}"
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+        yield errors.Mistake(path, f"{checks.show(port)} is no port", "write a number from 1 to 65535, in quotes")
+    elif port in ("80", "443"):
+        yield errors.Mistake(path, "this port is the ingress's own", "choose another one")
+    found = re.fullmatch(r"([a-z0-9-]+)/([a-z0-9-]+):([0-9]{1,5}|[a-z][a-z0-9-]*)", target)
+    if not found or (found[3].isdigit() and not 1 <= int(found[3]) <= 65535):
+        fix = "write namespace/service:port, such as marketplace/postgres:5432"
+        yield errors.Mistake(path, f"{checks.show(target)} is no service and port", fix)

@@ -1,0 +1,70 @@
+"""Section `argocd`: Argo CD's address and who may do what in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pydantic
+
+from settings import base, checks, dns, errors
+
+
+class Github(base.Section):
+    """Sign-in with GitHub, through Dex. The client's secret is the secret key `githubClientSecret`."""
+
+    client_id: str = base.field(
+        says="Client id of the OAuth app.", example="Iv1.0123456789abcdef", pattern=r"^[A-Za-z0-9._-]{8,64}$"
+    )
+    organization: Annotated[str, pydantic.AfterValidator(checks.github_name)] = base.field(
+        says="Whose members may sign in.", example="DOME-Marketplace"
+    )
+    teams: list[Annotated[str, pydantic.AfterValidator(checks.github_name)]] = base.field(
+        [], says="Only these teams of the organization; empty: all members.", example=["devops"]
+    )
+
+
+class Rbac(base.Section):
+    """Rights in Argo CD."""
+
+    default_role: Annotated[str, pydantic.AfterValidator(checks.role)] = base.field(
+        "role:readonly", says='Role of everybody who signs in; "" for none.', example="role:readonly"
+    )
+    admins: list[Annotated[str, pydantic.AfterValidator(checks.subject)]] = base.field(
+        [], says="E-mail addresses and `organization:team` groups with all rights.", example=["DOME-Marketplace:devops"]
+    )
+
+
+class Argocd(base.Section):
+    """Argo CD, which deploys everything else."""
+
+    host: dns.DomainName = base.field(
+        "", says="Its host name.", example="argocd.example.org", derived="argocd.<first domain>"
+    )
+    github: Github | None = base.field(
+        None,
+        says="Sign-in with GitHub.",
+        example={"clientId": "Iv1.0123456789abcdef", "organization": "DOME-Marketplace"},
+    )
+    rbac: Rbac = base.section(says="Rights.", example={"admins": ["DOME-Marketplace:devops"]})
+    admin_enabled: bool = base.field(
+        False, says="Keep the built-in user `admin`.", example=True, derived="true without sign-in by GitHub"
+    )
+    values: dict[str, Any] = base.field(
+        {}, says="Values for the chart, merged last.", example={"server": {"replicas": 2}}
+    )
+
+
+def rules(argocd: Argocd, domains: dns.Dns, secrets: set[str]) -> Iterator[errors.Mistake]:
+    """What is wrong between several keys of the section, or with the domains."""
+    if not dns.within(argocd.host, domains):
+        names = ", ".join(domain.name for domain in domains.domains)
+        problem = f"{argocd.host} is in none of the environment's domains ({names})"
+        fix = f"write argocd.{domains.domains[0].name}, or add the domain"
+        yield errors.Mistake("argocd.host", problem, fix, ("dns.domains",))
+    if argocd.github is not None and "githubClientSecret" not in secrets:
+        fix = "run `pulumi config set --secret githubClientSecret`"
+        yield errors.Mistake("githubClientSecret", "argocd.github needs this secret", fix)
+    if argocd.github is None and not argocd.admin_enabled:
+        fix = "write argocd.github, or argocd.adminEnabled: true"
+        yield errors.Mistake("argocd.adminEnabled", "without GitHub and without admin nobody can sign in", fix, ("argocd.github",))

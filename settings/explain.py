@@ -1,0 +1,163 @@
+"""What a model's errors mean for the person who wrote the stack file."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any
+
+import pydantic.fields
+import pydantic_core
+
+from settings import base, checks, errors, model
+
+Place = tuple[str | int, ...]
+
+KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "a text",
+    "string_sub_type": "a text",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+    "list_type": "a list",
+}
+
+
+def place_of(error: pydantic_core.ErrorDetails) -> Place:
+    """Where in the stack file an error is: its location without what only the models know."""
+    loc = tuple(error["loc"])
+    if loc[:1] == ("cluster",) and loc[1:2] in (("ionos",), ("existing",)):
+        loc = loc[:1] + loc[2:]
+    return tuple(part for part in loc if part != "[key]")
+
+
+def path_text(place: Iterable[str | int]) -> str:
+    """`cluster.extraPools.data.publicIps[0]`; a key with dots is put in brackets."""
+    text = ""
+    for part in place:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif "." in part:
+            text += f"[{json.dumps(part)}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def mistake(error: pydantic_core.ErrorDetails, raw: dict[str, Any]) -> errors.Mistake:
+    """One error of the models, in words. Values of unknown keys are never shown: they may be secrets."""
+    place = place_of(error)
+    return errors.Mistake(path_text(place), *_words(error, place, raw))
+
+
+def _words(error: pydantic_core.ErrorDetails, place: Place, raw: dict[str, Any]) -> tuple[str, str]:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    example = _example(place, raw)
+    if kind == "setting":
+        return context["problem"], context["fix"]
+    if kind == "extra_forbidden":
+        section = _section(place[:-1], raw)
+        return "unknown key", suggestion(str(place[-1]), _keys(section) if section else [])
+    if kind == "missing":
+        return "it is missing", f"write {place[-1]}: {example}"
+    if kind in KINDS:
+        if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
+            return f"{value} is read as a number, not as a text", f"put it in quotes, such as {example}"
+        return f"it must be {KINDS[kind]}, not {_kind_of(value)}", f"write {place[-1]}: {example}"
+    if kind == "greater_than_equal":
+        return f"{value} is too little", f"write at least {context['ge']}"
+    if kind == "less_than_equal":
+        return f"{value} is too much", f"write at most {context['le']}"
+    if kind == "literal_error":
+        choices = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return f"{checks.show(value)} is none of its values", suggestion(str(value), choices, "write one of", "write {}")
+    if kind == "union_tag_invalid":
+        return f"{checks.show(context['tag'])} is no provider", "write cluster.provider: ionos, or existing"
+    if kind == "union_tag_not_found":
+        return "provider is missing", "write cluster.provider: ionos, or existing"
+    if kind in ("string_too_short", "too_short"):
+        return "it is empty", f"write {place[-1]}: {example}"
+    if kind == "string_pattern_mismatch":
+        return f"{checks.show(value)} has the wrong form", f"write one such as {example}"
+    return error["msg"][0].lower() + error["msg"][1:], f"write one such as {example}"
+
+
+def suggestion(
+    word: str,
+    known: Iterable[str],
+    otherwise: str = "remove it; known here:",
+    close_one: str = "did you mean {}? Otherwise remove it",
+) -> str:
+    """What was probably meant, or everything that is known."""
+    names = list(known)
+    lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(word.lower().replace("_", ""), lower, n=1, cutoff=0.7)
+    if close:
+        return close_one.format(lower[close[0]])
+    return f"{otherwise} {', '.join(names)}" if names else "remove it"
+
+
+def _kind_of(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool | int | float):
+        return checks.show(value)
+    if isinstance(value, str):
+        return f"the text {checks.show(value)}" if len(value) <= 60 else checks.show(value)
+    return checks.show(value)
+
+
+def _keys(section: type[base.Section]) -> list[str]:
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _example(place: Place, raw: dict[str, Any]) -> str:
+    names = [part for part in place if isinstance(part, str)]
+    section = _section(tuple(names[:-1]), raw)
+    for name, field in section.model_fields.items() if section else ():
+        if names and (field.alias or name) == names[-1] and field.examples:
+            example = field.examples[0]
+            if isinstance(place[-1], int) and isinstance(example, list):
+                example = example[0]
+            return json.dumps(example)
+    return "a value of the right kind"
+
+
+def _section(place: Place, raw: dict[str, Any]) -> type[base.Section] | None:
+    """The model that describes what stands at a place; None inside of values and the like."""
+    section: type[base.Section] | None = model.Settings
+    below_names = False
+    for part in place:
+        if below_names or isinstance(part, int):
+            below_names = False
+            continue
+        if section is None:
+            return None
+        field = next((f for n, f in section.model_fields.items() if (f.alias or n) == part), None)
+        if field is None:
+            return None
+        below_names = typing.get_origin(field.annotation) is dict
+        found = list(_sections_in(field.annotation))
+        if len(found) > 1:
+            cluster = raw.get("cluster")
+            provider = cluster.get("provider") if isinstance(cluster, dict) else None
+            found = found[1:] if provider == "existing" else found[:1]
+        section = found[0] if found else None
+    return section
+
+
+def _sections_in(annotation: Any) -> Iterable[type[base.Section]]:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, base.Section):
+            yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        yield from _sections_in(argument)

@@ -1,0 +1,90 @@
+"""All settings of a stack in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import pydantic
+
+from settings import addons as addons_section
+from settings import argocd as argocd_section
+from settings import base, checks, errors
+from settings import cluster as cluster_section
+from settings import dns as dns_section
+from settings import gitops as gitops_section
+
+SECRETS = {
+    "kubeconfig": "kubeconfig of an existing cluster (cluster.provider existing)",
+    "githubClientSecret": "client secret of the OAuth app (argocd.github)",
+    "ionosToken": "IONOS API token, unless the environment has IONOS_TOKEN (cluster.provider ionos)",
+    "ionosDnsToken": "IONOS token of external-dns's webhook (dns.provider ionos)",
+}
+"""Keys that are set with `pulumi config set --secret`, and what each is for."""
+
+
+class Settings(base.Section):
+    """One environment."""
+
+    environment: Annotated[str, pydantic.AfterValidator(checks.environment)] = base.field(
+        "", says="Name of the environment, part of many other names.", example="sbx", derived="the stack's name"
+    )
+    cluster: cluster_section.Cluster = base.field(
+        says="Where it runs.", example={"provider": "ionos", "kubernetesVersion": "1.34.3"}
+    )
+    dns: dns_section.Dns = base.field(says="Its domains.", example={"domains": ["example.org"]})
+    argocd: argocd_section.Argocd = base.section(says="Argo CD.", example={"host": "argocd.example.org"})
+    addons: addons_section.Addons = base.section(says="Add-ons.", example={"ingress": {"controller": "traefik"}})
+    gitops: gitops_section.Gitops = base.section(
+        says="The GitOps repository.", example={"repository": "https://github.com/DOME-Marketplace/dome-gitops"}
+    )
+    charts: gitops_section.Charts = base.section(
+        says="Where charts come from.", example={"mirror": "https://charts.example.org"}
+    )
+    wait_minutes: int = base.field(10, says="How long to wait for an add-on.", example=10, ge=1, le=120)
+
+    @property
+    def domain(self) -> str:
+        """The environment's main domain."""
+        return self.dns.domains[0].name
+
+
+def rules(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
+    """What is wrong between several keys."""
+    yield from cluster_section.rules(settings.cluster, secrets)
+    yield from dns_section.rules(settings.dns, secrets)
+    yield from argocd_section.rules(settings.argocd, settings.dns, secrets)
+    yield from addons_section.rules(settings.addons, settings.dns, settings.gitops.repository)
+
+
+def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
+    """What works, but is probably not meant or will not last."""
+    place, where = settings.cluster, settings.addons
+    if isinstance(place, cluster_section.IonosCluster):
+        if not place.api_allow_list:
+            fix = "list the addresses that may: CI's and the team's"
+            yield errors.Mistake("cluster.apiAllowList", "everybody reaches the API server", fix)
+        minor = tuple(int(part) for part in place.kubernetes_version.split(".")[:2])
+        if where.cert_manager.enabled and not (1, 33) <= minor <= (1, 36):
+            problem = f"cert-manager supports Kubernetes 1.33 to 1.36, not {place.kubernetes_version}"
+            yield errors.Mistake("cluster.kubernetesVersion", problem, "choose a supported version")
+    for inner, outer in dns_section.nested(settings.dns):
+        problem = f"it lies inside of {outer}, which has a zone of its own here"
+        yield errors.Mistake(f"dns.domains[{inner}]", problem, f"delegate it in {outer}'s zone, or remove it")
+    if where.ingress.enabled and where.ingress.controller == "ingress-nginx":
+        problem = "ingress-nginx is retired: no fixes since March 2026, not even for security"
+        yield errors.Mistake("addons.ingress.controller", problem, "plan the change to traefik")
+    if not where.ingress.enabled:
+        yield errors.Mistake("addons.ingress.enabled", "Argo CD cannot be reached by its URL", "bring your own ingress")
+    elif not where.cert_manager.enabled:
+        problem = "nobody makes Argo CD's certificate"
+        yield errors.Mistake("addons.certManager.enabled", problem, "provide the Secret of its Ingress yourself")
+    unused = {
+        "kubeconfig": isinstance(place, cluster_section.IonosCluster),
+        "ionosToken": isinstance(place, cluster_section.ExistingCluster),
+        "githubClientSecret": settings.argocd.github is None,
+        "ionosDnsToken": settings.dns.provider != "ionos",
+    }
+    for key, idle in unused.items():
+        if idle and key in secrets:
+            yield errors.Mistake(key, f"nothing uses it ({SECRETS[key]})", f"run `pulumi config rm {key}`")
