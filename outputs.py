@@ -28,7 +28,11 @@ def export(
     issuers: Sequence[str],
     addons: Mapping[str, addon.AddOn],
 ) -> None:
-    """Export the contract; `kubeconfig` is a secret whatever it was before."""
+    """Export the contract; `kubeconfig` is a secret whatever it was before.
+
+    `addons` by name, which is also the name of the add-on's namespace: taken from here, it is known at
+    preview already.
+    """
     served = [{"name": z.name, "zoneId": z.id, "nameServers": z.name_servers} for z in zones.zones] if zones else []
     contract: dict[str, Any] = {
         "apiVersion": API_VERSION,
@@ -47,7 +51,7 @@ def export(
             "nameServers": served[0]["nameServers"] if served else [],
             "zones": served,
         },
-        "argocd": {"url": argo.url, "namespace": argo.namespace},
+        "argocd": {"url": argo.url, "namespace": "argocd"},
         "sealing": {
             "certificate": certificate,
             "controllerNamespace": sealed_secrets.NAMESPACE,
@@ -55,7 +59,7 @@ def export(
         },
         "clusterIssuers": list(issuers),
         "addons": {
-            name: {"chart": part.chart.name, "version": part.chart.version, "namespace": part.namespace}
+            name: {"chart": part.chart.name, "version": part.chart.version, "namespace": name}
             for name, part in addons.items()
         },
         "appOwners": {},

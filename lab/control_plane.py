@@ -2,7 +2,7 @@
 
     start(lab)    make keys once, start what does not run, wait until ready, write the kubeconfigs
     stop(lab)     stop; the data stays
-    reset(lab)    an empty cluster with a new cluster token, on the same port and under the same authority
+    clear(lab)    nothing left of the cluster; the next start gives an empty one, with a new cluster token
 
 Works from any process of the lab: the processes are found by their records, and a lock keeps two callers apart.
 """
@@ -19,15 +19,16 @@ import secrets
 import shutil
 import socket
 import ssl
+import time
 import urllib.error
 import urllib.request
 
 import yaml
 
-from lab import layout, pki, processes, toolchain
+from lab import control_plane_flags, layout, pki, processes, toolchain
 
-ETCD, APISERVER, CONTROLLERS, SCHEDULER = "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
-PARTS = (ETCD, APISERVER, CONTROLLERS, SCHEDULER)
+ETCD, APISERVER, CONTROLLERS, SCHEDULER = control_plane_flags.PARTS
+PARTS = control_plane_flags.PARTS
 PORTS = {
     ETCD: ("etcd", "etcd_peer"),
     APISERVER: ("apiserver",),
@@ -35,29 +36,9 @@ PORTS = {
     SCHEDULER: ("scheduler",),
 }
 
-SERVICE_NETWORK = "10.96.0.0/12"
 READY_SECONDS = 60
-
-CONTROLLER_NAMES = (
-    "clusterrole-aggregation-controller",
-    "cronjob-controller",
-    "daemonset-controller",
-    "deployment-controller",
-    "disruption-controller",
-    "garbage-collector-controller",
-    "job-controller",
-    "namespace-controller",
-    "pod-garbage-collector-controller",
-    "replicaset-controller",
-    "resourcequota-controller",
-    "root-ca-certificate-publisher-controller",
-    "serviceaccount-controller",
-    "serviceaccount-token-controller",
-    "statefulset-controller",
-    "ttl-after-finished-controller",
-)
-"""No endpoints and endpointslice controllers: the API server refuses loopback addresses in the slices they write, so
-the node agent writes its own. No node lifecycle: a lab that slept must not evict its pods."""
+RELEASE_SECONDS = 3
+"""How long a port may take to be given back by a process that was just killed."""
 
 # name in the token file -> (user, groups)
 USERS = {
@@ -80,13 +61,12 @@ def stop(lab: layout.Lab) -> None:
         _stop(lab, 10)
 
 
-def reset(lab: layout.Lab) -> None:
-    """Throw the whole cluster away and start an empty one: same address, port and authority, new cluster token."""
+def clear(lab: layout.Lab) -> None:
+    """Throw the whole cluster away: nobody answers until `start`, which then gives out another cluster token."""
     with _lock(lab):
         _stop(lab, 0)
         shutil.rmtree(lab.home / "etcd", ignore_errors=True)
         _tokens(lab, renew="cluster")
-        _start(lab)
 
 
 def ready(lab: layout.Lab) -> bool:
@@ -114,7 +94,9 @@ def _start(lab: layout.Lab) -> None:
     for part in PARTS:
         if not processes.alive(lab, part):
             _require_free(lab, part)
-            processes.start(lab, part, [programs[part], *ARGUMENTS[part](lab)], cwd=lab.folder("etcd").parent)
+            processes.start(
+                lab, part, [programs[part], *control_plane_flags.FLAGS[part](lab)], cwd=lab.folder("etcd").parent
+            )
         if part == APISERVER:
             processes.wait(lab, part, lambda: _etcd_lives(lab) and ready(lab), READY_SECONDS)
     for part in (CONTROLLERS, SCHEDULER):
@@ -147,8 +129,12 @@ def _program(name: str) -> pathlib.Path:
 
 
 def _require_free(lab: layout.Lab, part: str) -> None:
+    end = time.monotonic() + RELEASE_SECONDS
     for service in PORTS[part]:
-        if _listens(lab, service):
+        while _listens(lab, service):
+            if time.monotonic() < end:
+                time.sleep(0.05)
+                continue
             raise layout.LabError(
                 f"{part} cannot start: {lab.address}:{lab.ports[service]} is in use by another program. "
                 f"End it (`ss -ltnp 'sport = :{lab.ports[service]}'` names it), or clear this lab away with `make down`"
@@ -200,91 +186,3 @@ def _kubeconfig(lab: layout.Lab, user: str, token: str) -> str:
         },
         sort_keys=False,
     )
-
-
-def _etcd(lab: layout.Lab) -> list[str]:
-    keys = lab.folder("pki")
-    client, peer = lab.endpoint("etcd", "https"), lab.endpoint("etcd_peer", "https")
-    # Other users of the machine reach loopback too: without a certificate they get nothing.
-    tls = {"cert-file": "etcd.crt", "key-file": "etcd.key", "trusted-ca-file": "ca.crt"}
-    return [
-        "--name=lab",
-        f"--data-dir={lab.folder('etcd')}",
-        f"--listen-client-urls={client}",
-        f"--advertise-client-urls={client}",
-        f"--listen-peer-urls={peer}",
-        f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=lab={peer}",
-        *(f"--{prefix}{flag}={keys / file}" for prefix in ("", "peer-") for flag, file in tls.items()),
-        "--client-cert-auth",
-        "--peer-client-cert-auth",
-        "--unsafe-no-fsync",
-        "--log-level=warn",
-    ]
-
-
-def _apiserver(lab: layout.Lab) -> list[str]:
-    keys = lab.folder("pki")
-    return [
-        f"--bind-address={lab.address}",
-        f"--advertise-address={lab.address}",
-        f"--secure-port={lab.ports['apiserver']}",
-        f"--tls-cert-file={keys / 'apiserver.crt'}",
-        f"--tls-private-key-file={keys / 'apiserver.key'}",
-        f"--etcd-servers={lab.endpoint('etcd', 'https')}",
-        f"--etcd-cafile={keys / 'ca.crt'}",
-        f"--etcd-certfile={keys / 'etcd.crt'}",
-        f"--etcd-keyfile={keys / 'etcd.key'}",
-        "--authorization-mode=RBAC",
-        f"--token-auth-file={keys / 'tokens.csv'}",
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-        f"--service-account-key-file={keys / 'service-accounts.pub'}",
-        f"--service-account-signing-key-file={keys / 'service-accounts.key'}",
-        f"--service-cluster-ip-range={SERVICE_NETWORK}",
-        f"--kubelet-client-certificate={keys / 'kubelet-client.crt'}",
-        f"--kubelet-client-key={keys / 'kubelet-client.key'}",
-        f"--kubelet-certificate-authority={keys / 'ca.crt'}",
-        "--kubelet-preferred-address-types=InternalIP",
-        # Loopback addresses are refused in Endpoints, the API server's own included.
-        "--endpoint-reconciler-type=none",
-        # Nobody would ever lift the not-ready taint that it puts on new nodes.
-        "--disable-admission-plugins=TaintNodesByCondition",
-        "--enable-priority-and-fairness=false",
-        "--shutdown-delay-duration=0",
-        "--profiling=false",
-    ]
-
-
-def _controllers(lab: layout.Lab) -> list[str]:
-    keys = lab.folder("pki")
-    return [
-        *_component(lab, "controller_manager", keys / "controllers.kubeconfig"),
-        f"--controllers={','.join(CONTROLLER_NAMES)}",
-        "--use-service-account-credentials",
-        f"--root-ca-file={keys / 'ca.crt'}",
-        f"--service-account-private-key-file={keys / 'service-accounts.key'}",
-        "--kube-api-qps=100",
-        "--kube-api-burst=200",
-    ]
-
-
-def _scheduler(lab: layout.Lab) -> list[str]:
-    return _component(lab, "scheduler", lab.folder("pki") / "scheduler.kubeconfig")
-
-
-def _component(lab: layout.Lab, service: str, kubeconfig: pathlib.Path) -> list[str]:
-    return [
-        f"--kubeconfig={kubeconfig}",
-        f"--bind-address={lab.address}",
-        f"--secure-port={lab.ports[service]}",
-        "--leader-elect=false",
-        "--profiling=false",
-    ]
-
-
-ARGUMENTS: dict[str, collections.abc.Callable[[layout.Lab], list[str]]] = {
-    ETCD: _etcd,
-    APISERVER: _apiserver,
-    CONTROLLERS: _controllers,
-    SCHEDULER: _scheduler,
-}

@@ -49,8 +49,10 @@ class KubeClient:
     connection, so a client outlives an API server that was made anew.
     """
 
-    def __init__(self, kubeconfig: pathlib.Path) -> None:
+    def __init__(self, kubeconfig: pathlib.Path, metadata_only: bool = False) -> None:
+        """`metadata_only`: lists and watches give each object's metadata and nothing else."""
         self._path = kubeconfig
+        self._metadata_only = metadata_only
         self._lock = threading.Lock()
         self._connection: tuple[str, dict[str, str], urllib3.PoolManager] | None = None
 
@@ -69,7 +71,7 @@ class KubeClient:
 
     def list(self, path: str, **query: str) -> list[Object]:
         """The items of a collection; `labelSelector=…` and `fieldSelector=…` as in the API."""
-        return self.request("GET", path, query=query)["items"]
+        return self.request("GET", path, query=query)["items"] or []
 
     def create(self, path: str, body: Object) -> Object:
         """Make an object in a collection; status 409 when it exists."""
@@ -106,7 +108,7 @@ class KubeClient:
         while not stop.is_set():
             try:
                 listing = self.request("GET", path, query=query)
-                yield from _differences(known, listing["items"])
+                yield from _differences(known, listing["items"] or [])
                 version = listing["metadata"]["resourceVersion"]
                 for kind, item in self._stream(path, query | {"resourceVersion": version}):
                     if stop.is_set():
@@ -175,6 +177,9 @@ class KubeClient:
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         server, headers, pool = self._connect()
+        if self._metadata_only:
+            shape = "PartialObjectMetadata" if stream else "PartialObjectMetadataList"
+            headers = headers | {"Accept": f"application/json;as={shape};g=meta.k8s.io;v=v1"}
         url = server + path + ("?" + urllib.parse.urlencode(query) if query else "")
         try:
             return pool.request(

@@ -24,6 +24,7 @@ PORTS = {
     "kubelet": 10250,
     "ionos": 8080,
     "aws": 5000,
+    "aws_proxy": 5001,
     "charts": 8879,
     "plugin_kubernetes": 7001,
     "plugin_aws": 7002,
@@ -55,9 +56,13 @@ class Lab:
         """The loopback address of the lab's own servers; pods and load balancers have others."""
         return f"127.{self.network}.0.1"
 
+    def host(self, service: str) -> str:
+        """The address that a server listens on: the lab's own, but for plugins, which the engine dictates."""
+        return ENGINE_ADDRESS if service.startswith("plugin_") else self.address
+
     def endpoint(self, service: str, scheme: str = "http") -> str:
         """URL of one of the lab's servers, without a trailing slash."""
-        return f"{scheme}://{self.address}:{self.ports[service]}"
+        return f"{scheme}://{self.host(service)}:{self.ports[service]}"
 
     @property
     def pod_network(self) -> tuple[str, str]:
@@ -122,8 +127,11 @@ def create(folder: pathlib.Path | None = None) -> Lab:
     else:
         raise LabError("every loopback network for labs is in use: stop a lab with `make down`")
     address = f"127.{network}.0.1"
-    hosts = {name: ENGINE_ADDRESS if name.startswith("plugin_") else address for name in PORTS}
-    ports = {name: port if _free(hosts[name], port) else _any_free(hosts[name]) for name, port in PORTS.items()}
+    ports = {}
+    for name, port in PORTS.items():
+        shared = name.startswith("plugin_")  # one address for all labs, so each lab prefers ports of its own
+        host, port = (ENGINE_ADDRESS, port + 10 * (network - FIRST_NETWORK)) if shared else (address, port)
+        ports[name] = port if _free(host, port) else _any_free(host)
     lab = Lab(folder, network, ports)
     lab.save()
     return lab

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509 import oid
 
+from lab import layout
+
 YEARS = 10
 
 
@@ -45,7 +47,8 @@ def certificate(
     if (folder / f"{file}.crt").exists():
         return
     authority_key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
-    assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
+    if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
+        raise layout.LabError(f"{folder / 'ca.key'} is not the lab's: `make down` clears it away")
     issuer = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
     key = ec.generate_private_key(ec.SECP256R1())
     uses = [oid.ExtendedKeyUsageOID.SERVER_AUTH, oid.ExtendedKeyUsageOID.CLIENT_AUTH]
@@ -68,9 +71,7 @@ def signing_key(folder: pathlib.Path, file: str) -> None:
         return
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     write_secret(folder / f"{file}.key", _pem(key))
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _write(folder / f"{file}.pub", public)
 
 

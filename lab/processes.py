@@ -8,6 +8,7 @@ variable MARK, which every process inherits.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import json
 import os
@@ -113,9 +114,7 @@ def stop_all(lab: layout.Lab, timeout: float = 10) -> None:
     _stop(lab, [*names(lab), *_marked(lab).values()], timeout)
 
 
-def wait(
-    lab: layout.Lab, name: str, condition: collections.abc.Callable[[], object], seconds: float
-) -> None:
+def wait(lab: layout.Lab, name: str, condition: collections.abc.Callable[[], object], seconds: float) -> None:
     """Return once `condition` is true; LabError with the end of the log when the process dies or time runs out."""
     end = time.monotonic() + seconds
     while not condition():
@@ -147,7 +146,8 @@ def started(pid: int) -> int | None:
         return None
     # The program's name, field 2, may hold spaces and brackets.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    # A zombie whose other threads still end holds its ports.
+    return None if fields[0] in "ZX" and int(fields[17]) <= 1 else int(fields[19])
 
 
 def _stop(lab: layout.Lab, wanted: list[str], timeout: float) -> None:
@@ -170,15 +170,11 @@ def _living(lab: layout.Lab, records: list[Record], wanted: list[str]) -> dict[i
 
 def _signal(records: list[Record], marked: dict[int, str], number: signal.Signals) -> None:
     for found in records:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(found.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
     for pid in marked:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
 
 def _marked(lab: layout.Lab, wanted: list[str] | None = None) -> dict[int, str]:

@@ -54,23 +54,30 @@ def services(lab: layout.Lab) -> list[Service]:
 def up(lab: layout.Lab, report: Report) -> bool:
     """Start what does not run. Returns whether something volatile had to be started."""
     lost = False
-    if not control_plane.running(lab):
+    if not _control_plane_runs(lab):
         report("control plane")
         control_plane.start(lab)
-    base = {"LAB_HOME": str(lab.home), "PYTHONPATH": str(layout.PROJECT)}
     started: list[Service] = []
     for service in services(lab):
         if processes.alive(lab, service.name):
             continue
         report(service.name)
         _check_ports(lab, service)
-        variables = workspace.process_environment(lab) if service.pulumi_environment else {}
-        processes.start(lab, service.name, list(service.argv), env={**variables, **base}, cwd=lab.home)
+        _start(lab, service)
         started.append(service)
         lost = lost or service.volatile
     for service in started:
-        processes.wait(lab, service.name, lambda ports=service.ports: _listening(lab, ports), 60)
+        _wait(lab, service)
     return lost
+
+
+def restart(lab: layout.Lab, name: str) -> None:
+    """Stop one process and start it with the environment of now."""
+    for service in services(lab):
+        if service.name == name:
+            processes.stop(lab, name)
+            _start(lab, service)
+            _wait(lab, service)
 
 
 def down(lab: layout.Lab, report: Report) -> None:
@@ -89,7 +96,7 @@ def remove(lab: layout.Lab) -> None:
 def dead(lab: layout.Lab) -> list[str]:
     """Names of processes that should run and do not."""
     names = [service.name for service in services(lab) if not processes.alive(lab, service.name)]
-    return names if control_plane.running(lab) else ["control plane", *names]
+    return names if _control_plane_runs(lab) else ["control plane", *names]
 
 
 @contextlib.contextmanager
@@ -109,10 +116,24 @@ def exclusive(lab: layout.Lab, seconds: float = 1) -> Iterator[None]:
         yield
 
 
+def _control_plane_runs(lab: layout.Lab) -> bool:
+    return all(processes.alive(lab, part) for part in control_plane.PARTS)
+
+
+def _start(lab: layout.Lab, service: Service) -> None:
+    base = {"LAB_HOME": str(lab.home), "PYTHONPATH": str(layout.PROJECT)}
+    variables = workspace.process_environment(lab) if service.pulumi_environment else {}
+    processes.start(lab, service.name, list(service.argv), env={**variables, **base}, cwd=lab.home)
+
+
+def _wait(lab: layout.Lab, service: Service) -> None:
+    processes.wait(lab, service.name, lambda: _listening(lab, service.ports), 60)
+
+
 def _listening(lab: layout.Lab, ports: tuple[str, ...]) -> bool:
     for port in ports:
         try:
-            socket.create_connection((lab.address, lab.ports[port]), timeout=1).close()
+            socket.create_connection((lab.host(port), lab.ports[port]), timeout=1).close()
         except OSError:
             return False
     return True
@@ -122,6 +143,6 @@ def _check_ports(lab: layout.Lab, service: Service) -> None:
     for port in service.ports:
         if _listening(lab, (port,)):
             raise layout.LabError(
-                f"{service.name} needs {lab.address}:{lab.ports[port]}, where something else listens: stop "
+                f"{service.name} needs {lab.host(port)}:{lab.ports[port]}, where something else listens: stop "
                 "that, or `make down` and `make demo` to have other ports chosen"
             )

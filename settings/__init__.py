@@ -9,6 +9,7 @@ Mistakes come all at once, as `SettingsError`; in the program as one `pulumi.Run
 
 from settings.addons import Addon, Addons, CertManager, ExternalDns, Ingress, SealedSecrets
 from settings.argocd import Argocd, Github, Rbac
+from settings.checks import show
 from settings.cluster import (
     Autoscaling,
     ExistingCluster,
@@ -20,10 +21,11 @@ from settings.cluster import (
 )
 from settings.dns import Dns, Domain
 from settings.errors import Mistake, SettingsError
+from settings.explain import suggestion
 from settings.gitops import Charts, Gitops
-from settings.model import SECRETS, Settings
-from settings.program import Secrets, load, load_secrets
-from settings.reading import parse
+from settings.model import SECRETS, Settings, warnings
+from settings.program import Secrets, load, load_secrets, reveal
+from settings.reading import misspelt, parse
 
 __all__ = [
     "SECRETS",
@@ -53,5 +55,10 @@ __all__ = [
     "Toleration",
     "load",
     "load_secrets",
+    "misspelt",
     "parse",
+    "reveal",
+    "show",
+    "suggestion",
+    "warnings",
 ]

@@ -157,8 +157,13 @@ def rules(addons: Addons, domains: dns.Dns, repository: str | None) -> Iterator[
         problem = "cert-manager has no dns01 solver for dns.provider ionos"
         yield errors.Mistake("addons.certManager.issuer.solver", problem, "write http01", ("dns.provider",))
     if manager.enabled and manager.issuer.solver == "http01" and not addons.ingress.enabled:
+        problem = "http01 needs the ingress, which is off"
         fix = "write addons.ingress.enabled: true, or solver: dns01 (Route53 only)"
-        yield errors.Mistake("addons.certManager.issuer.solver", "http01 needs the ingress, which is off", fix, ("addons.ingress",))
+        yield errors.Mistake("addons.certManager.issuer.solver", problem, fix, ("addons.ingress",))
+    if addons.ingress.nginx_class and addons.ingress.controller != "traefik":
+        problem = f"{addons.ingress.controller} serves class nginx anyway"
+        rests_on = ("addons.ingress.controller",)
+        yield errors.Mistake("addons.ingress.nginxClass", problem, "remove it, or write controller: traefik", rests_on)
     for port, target in addons.ingress.tcp_services.items():
         yield from _tcp_service(port, target)
 

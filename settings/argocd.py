@@ -66,5 +66,6 @@ def rules(argocd: Argocd, domains: dns.Dns, secrets: set[str]) -> Iterator[error
         fix = "run `pulumi config set --secret githubClientSecret`"
         yield errors.Mistake("githubClientSecret", "argocd.github needs this secret", fix)
     if argocd.github is None and not argocd.admin_enabled:
+        problem = "without GitHub and without admin nobody can sign in"
         fix = "write argocd.github, or argocd.adminEnabled: true"
-        yield errors.Mistake("argocd.adminEnabled", "without GitHub and without admin nobody can sign in", fix, ("argocd.github",))
+        yield errors.Mistake("argocd.adminEnabled", problem, fix, ("argocd.github",))

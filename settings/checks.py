@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
-from typing import Annotated
 from urllib import parse as urls
-
-import pydantic
 
 from settings import base
 
@@ -127,10 +125,8 @@ def domain(value: str) -> str:
     if "://" in value or "/" in value:
         raise base.refuse(problem, "write the name alone, without scheme and path, such as example.org")
     if not value.isascii():
-        try:
+        with contextlib.suppress(UnicodeError):
             example = f"write its ASCII form, {value.encode('idna').decode()}"
-        except UnicodeError:
-            pass
         raise base.refuse(problem, example)
     if value != value.lower().strip().strip("."):
         raise base.refuse(problem, f"write {value.lower().strip().strip('.') or 'example.org'}")

@@ -116,9 +116,7 @@ class IonosCluster(base.Section):
     api_allow_list: list[Annotated[str, pydantic.AfterValidator(checks.address_range)]] = base.field(
         [], says="Addresses and CIDR ranges that reach the API server; empty: everybody.", example=["203.0.113.0/24"]
     )
-    maintenance: Maintenance = base.section(
-        says="Maintenance window.", example={"day": "Sunday", "time": "02:00:00Z"}
-    )
+    maintenance: Maintenance = base.section(says="Maintenance window.", example={"day": "Sunday", "time": "02:00:00Z"})
     ingress_addresses: int = base.field(
         1, says="Size of the reserved IP block; the ingress uses its first address.", example=1, ge=1
     )
@@ -191,12 +189,17 @@ def rules(cluster: IonosCluster | ExistingCluster, secrets: set[str]) -> Iterato
                 fix = "remove it, or write cluster.public: false"
                 yield errors.Mistake(f"cluster.{key}", "only private clusters have it", fix, ("cluster.public",))
     elif cluster.nat_gateway_ip is None:
+        problem = "a private cluster needs its NAT gateway's address"
         fix = "reserve an address in the cluster's location and write it, or write cluster.public: true"
-        yield errors.Mistake("cluster.natGatewayIp", "a private cluster needs its NAT gateway's address", fix, ("cluster.public",))
+        yield errors.Mistake("cluster.natGatewayIp", problem, fix, ("cluster.public",))
     for name in cluster.extra_pools:
         if name in RESERVED_POOLS:
             path = f"cluster.extraPools.{name}"
             yield errors.Mistake(path, "this name belongs to a standing pool", "choose another name")
+    label = cluster.ingress_pool.labels.get("nodepool", "ingress")
+    if label != "ingress":
+        problem = f"the ingress looks for nodepool=ingress, not nodepool={label}"
+        yield errors.Mistake("cluster.ingressPool.labels.nodepool", problem, "remove it: it is set by itself")
     seen: dict[str, str] = {}
     for key, pool in cluster.pools().items():
         yield from _pool(f"cluster.{key}", pool, cluster.public)
@@ -218,7 +221,8 @@ def _pool(path: str, pool: Pool, public: bool) -> Iterator[errors.Mistake]:
         nearest = min(max(pool.node_count, scaling.min), scaling.max)
         yield errors.Mistake(f"{path}.nodeCount", problem, f"write {nearest}", (f"{path}.autoscaling",))
     if pool.server_type == "VCPU" and pool.cpu_family is not None:
-        yield errors.Mistake(f"{path}.cpuFamily", "servers of type VCPU have none", "remove it", (f"{path}.serverType",))
+        problem = "servers of type VCPU have none"
+        yield errors.Mistake(f"{path}.cpuFamily", problem, "remove it", (f"{path}.serverType",))
     if not pool.public_ips:
         return
     wanted = pool.most_nodes + 1
@@ -246,4 +250,3 @@ def _existing(cluster: ExistingCluster, secrets: set[str]) -> Iterator[errors.Mi
         if toleration.operator == "Equal" and toleration.key is None:
             path = f"cluster.ingressTolerations[{place}].key"
             yield errors.Mistake(path, "it is missing", "write the taint's key, or operator: Exists for every taint")
-

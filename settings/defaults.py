@@ -4,71 +4,74 @@ from __future__ import annotations
 
 from typing import Any
 
+import pydantic_core
+
+from settings import checks, trees
+
 FREE_FORM = ("values",)
-"""Keys whose content belongs to a chart; an explicit null means something there (it removes a value)."""
+"""Keys whose content belongs to a chart; a null means something there (it removes a value)."""
+
+ADDONS = ("sealedSecrets", "ingress", "externalDns", "certManager")
 
 
 def without_nulls(raw: Any) -> Any:
     """A copy in which a key that has nothing behind it is as good as left out."""
     if isinstance(raw, list):
-        return [without_nulls(item) for item in raw]
+        return [without_nulls(item) for item in trees.items(raw)]
     if not isinstance(raw, dict):
         return raw
-    return {
-        key: value if key in FREE_FORM else without_nulls(value)
-        for key, value in raw.items()
-        if value is not None
-    }
+    pairs = [(key, value) for key, value in trees.mapping(raw).items() if value is not None]
+    return {key: value if key in FREE_FORM else without_nulls(value) for key, value in pairs}
 
 
-def fill(raw: dict[str, Any], stack: str) -> dict[str, Any]:
+def fill(given: dict[str, Any], stack: str) -> dict[str, Any]:
     """The settings with every derived default that they leave open.
 
     Whatever has the wrong shape stays as it is: to say so is the models' task.
     """
-    raw = {"environment": stack, **without_nulls(raw)}
-    environment = raw["environment"]
+    raw: dict[str, Any] = {"environment": stack, **without_nulls(given)}
+    environment = _good(checks.environment, raw["environment"]) or "environment"
     for key in ("argocd", "addons", "gitops", "charts"):
         raw.setdefault(key, {})
+    _cluster(trees.mapping(raw.get("cluster")), environment)
 
-    cluster = raw.get("cluster")
-    if isinstance(cluster, dict) and cluster.get("provider") == "ionos":
-        cluster.setdefault("name", f"gitops-{environment}")
-        cluster.setdefault("protect", environment == "prd")
-        extra = cluster.get("extraPools")
-        pools = [cluster.setdefault("defaultPool", {}), cluster.setdefault("ingressPool", {})]
-        for pool in pools + (list(extra.values()) if isinstance(extra, dict) else []):
-            if isinstance(pool, dict) and pool.get("serverType", "DedicatedCore") == "DedicatedCore":
-                pool.setdefault("cpuFamily", "INTEL_SKYLAKE")
+    dns = trees.mapping(raw.get("dns"))
+    argocd = trees.mapping(raw["argocd"])
+    if main := main_domain(dns):
+        argocd.setdefault("host", f"argocd.{main}")
+    argocd.setdefault("adminEnabled", "github" not in argocd)
 
-    main = main_domain(raw.get("dns"))
-    argocd = raw["argocd"]
-    if isinstance(argocd, dict):
-        if main is not None:
-            argocd.setdefault("host", f"argocd.{main}")
-        argocd.setdefault("adminEnabled", "github" not in argocd)
-
-    addons = raw["addons"]
-    if isinstance(addons, dict):
-        for key in ("sealedSecrets", "ingress", "externalDns", "certManager"):
-            addon = addons.setdefault(key, {})
-            if isinstance(addon, dict):
-                addon.setdefault("timeoutMinutes", raw.get("waitMinutes", 10))
-        manager = addons["certManager"]
-        if isinstance(manager, dict):
-            dns = raw.get("dns")
-            on_ionos = isinstance(dns, dict) and dns.get("provider") == "ionos"
-            manager.setdefault("server", "production" if environment == "prd" else "staging")
-            issuer = manager.setdefault("issuer", {})
-            if isinstance(issuer, dict):
-                issuer.setdefault("name", f"letsencrypt-{environment}-issuer")
-                issuer.setdefault("solver", "http01" if on_ionos else "dns01")
+    addons = trees.mapping(raw["addons"])
+    for key in ADDONS:
+        trees.mapping(addons.setdefault(key, {})).setdefault("timeoutMinutes", raw.get("waitMinutes", 10))
+    manager = trees.mapping(addons.get("certManager"))
+    manager.setdefault("server", "production" if environment == "prd" else "staging")
+    issuer = trees.mapping(manager.setdefault("issuer", {}))
+    issuer.setdefault("name", f"letsencrypt-{environment}-issuer")
+    issuer.setdefault("solver", "http01" if dns.get("provider") == "ionos" else "dns01")
     return raw
 
 
-def main_domain(dns: Any) -> str | None:
-    """The name of the first domain, if there is one that can be read."""
-    domains = dns.get("domains") if isinstance(dns, dict) else None
-    first = domains[0] if isinstance(domains, list) and domains else None
-    name = first.get("name") if isinstance(first, dict) else first
-    return name if isinstance(name, str) else None
+def _cluster(cluster: dict[str, Any], environment: str) -> None:
+    if cluster.get("provider") != "ionos":
+        return
+    cluster.setdefault("name", f"gitops-{environment}")
+    cluster.setdefault("protect", environment == "prd")
+    standing = [cluster.setdefault("defaultPool", {}), cluster.setdefault("ingressPool", {})]
+    for each in standing + list(trees.mapping(cluster.get("extraPools")).values()):
+        pool = trees.mapping(each)
+        if pool.get("serverType", "DedicatedCore") == "DedicatedCore":
+            pool.setdefault("cpuFamily", "INTEL_SKYLAKE")
+
+
+def main_domain(dns: dict[str, Any]) -> str | None:
+    """The name of the first domain, if there is one and it is a good one."""
+    first = trees.at(dns, ("domains", 0))
+    return _good(checks.domain, trees.mapping(first).get("name") if isinstance(first, dict) else first)
+
+
+def _good(check: Any, value: Any) -> str | None:
+    try:
+        return check(value) if isinstance(value, str) else None
+    except pydantic_core.PydanticCustomError:
+        return None

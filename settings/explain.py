@@ -9,12 +9,9 @@ import typing
 from collections.abc import Iterable
 from typing import Any
 
-import pydantic.fields
 import pydantic_core
 
-from settings import base, checks, errors, model
-
-Place = tuple[str | int, ...]
+from settings import base, checks, errors, model, trees
 
 KINDS = {
     "int_type": "a whole number",
@@ -31,7 +28,7 @@ KINDS = {
 }
 
 
-def place_of(error: pydantic_core.ErrorDetails) -> Place:
+def place_of(error: pydantic_core.ErrorDetails) -> trees.Place:
     """Where in the stack file an error is: its location without what only the models know."""
     loc = tuple(error["loc"])
     if loc[:1] == ("cluster",) and loc[1:2] in (("ionos",), ("existing",)):
@@ -39,26 +36,16 @@ def place_of(error: pydantic_core.ErrorDetails) -> Place:
     return tuple(part for part in loc if part != "[key]")
 
 
-def path_text(place: Iterable[str | int]) -> str:
-    """`cluster.extraPools.data.publicIps[0]`; a key with dots is put in brackets."""
-    text = ""
-    for part in place:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif "." in part:
-            text += f"[{json.dumps(part)}]"
-        else:
-            text += f".{part}" if text else part
-    return text
-
-
 def mistake(error: pydantic_core.ErrorDetails, raw: dict[str, Any]) -> errors.Mistake:
     """One error of the models, in words. Values of unknown keys are never shown: they may be secrets."""
     place = place_of(error)
-    return errors.Mistake(path_text(place), *_words(error, place, raw))
+    problem, fix = _words(error, place, raw)
+    if isinstance(trees.at(raw, place[:-1]), str):
+        place = place[:-1]  # a text that stands for a mapping, as a domain's name does
+    return errors.Mistake(trees.text(place), problem, fix)
 
 
-def _words(error: pydantic_core.ErrorDetails, place: Place, raw: dict[str, Any]) -> tuple[str, str]:
+def _words(error: pydantic_core.ErrorDetails, place: trees.Place, raw: dict[str, Any]) -> tuple[str, str]:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     example = _example(place, raw)
     if kind == "setting":
@@ -71,14 +58,16 @@ def _words(error: pydantic_core.ErrorDetails, place: Place, raw: dict[str, Any])
     if kind in KINDS:
         if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
             return f"{value} is read as a number, not as a text", f"put it in quotes, such as {example}"
-        return f"it must be {KINDS[kind]}, not {_kind_of(value)}", f"write {place[-1]}: {example}"
+        meant = _meant(KINDS[kind], value) or example
+        return f"it must be {KINDS[kind]}, not {_kind_of(value)}", f"write {place[-1]}: {meant}"
     if kind == "greater_than_equal":
         return f"{value} is too little", f"write at least {context['ge']}"
     if kind == "less_than_equal":
         return f"{value} is too much", f"write at most {context['le']}"
     if kind == "literal_error":
         choices = context["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-        return f"{checks.show(value)} is none of its values", suggestion(str(value), choices, "write one of", "write {}")
+        fix = suggestion(str(value), choices, "write one of", "write {}")
+        return f"{checks.show(value)} is none of its values", fix
     if kind == "union_tag_invalid":
         return f"{checks.show(context['tag'])} is no provider", "write cluster.provider: ionos, or existing"
     if kind == "union_tag_not_found":
@@ -105,6 +94,16 @@ def suggestion(
     return f"{otherwise} {', '.join(names)}" if names else "remove it"
 
 
+def _meant(kind: str, value: Any) -> str | None:
+    """What a text was surely meant to be: a number in quotes, another word for yes."""
+    word = str(value).strip().lower()
+    if kind == KINDS["int_type"]:
+        return word.removesuffix(".0") if word.removesuffix(".0").lstrip("-").isdigit() else None
+    if kind == KINDS["bool_type"]:
+        return {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}.get(word)
+    return None
+
+
 def _kind_of(value: Any) -> str:
     if value is None:
         return "nothing"
@@ -119,19 +118,17 @@ def _keys(section: type[base.Section]) -> list[str]:
     return [field.alias or name for name, field in section.model_fields.items()]
 
 
-def _example(place: Place, raw: dict[str, Any]) -> str:
+def _example(place: trees.Place, raw: dict[str, Any]) -> str:
     names = [part for part in place if isinstance(part, str)]
     section = _section(tuple(names[:-1]), raw)
     for name, field in section.model_fields.items() if section else ():
         if names and (field.alias or name) == names[-1] and field.examples:
-            example = field.examples[0]
-            if isinstance(place[-1], int) and isinstance(example, list):
-                example = example[0]
-            return json.dumps(example)
+            example: Any = field.examples[0]
+            return json.dumps(trees.items(example)[0] if isinstance(place[-1], int) else example)
     return "a value of the right kind"
 
 
-def _section(place: Place, raw: dict[str, Any]) -> type[base.Section] | None:
+def _section(place: trees.Place, raw: dict[str, Any]) -> type[base.Section] | None:
     """The model that describes what stands at a place; None inside of values and the like."""
     section: type[base.Section] | None = model.Settings
     below_names = False
@@ -147,9 +144,7 @@ def _section(place: Place, raw: dict[str, Any]) -> type[base.Section] | None:
         below_names = typing.get_origin(field.annotation) is dict
         found = list(_sections_in(field.annotation))
         if len(found) > 1:
-            cluster = raw.get("cluster")
-            provider = cluster.get("provider") if isinstance(cluster, dict) else None
-            found = found[1:] if provider == "existing" else found[:1]
+            found = found[1:] if trees.at(raw, ("cluster", "provider")) == "existing" else found[:1]
         section = found[0] if found else None
     return section
 

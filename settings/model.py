@@ -71,9 +71,6 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     for inner, outer in dns_section.nested(settings.dns):
         problem = f"it lies inside of {outer}, which has a zone of its own here"
         yield errors.Mistake(f"dns.domains[{inner}]", problem, f"delegate it in {outer}'s zone, or remove it")
-    if where.ingress.enabled and where.ingress.controller == "ingress-nginx":
-        problem = "ingress-nginx is retired: no fixes since March 2026, not even for security"
-        yield errors.Mistake("addons.ingress.controller", problem, "plan the change to traefik")
     if not where.ingress.enabled:
         yield errors.Mistake("addons.ingress.enabled", "Argo CD cannot be reached by its URL", "bring your own ingress")
     elif not where.cert_manager.enabled:

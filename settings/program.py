@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
 from settings import errors, model, reading
 
 if TYPE_CHECKING:
     import pulumi
-
-TEXTS = ("environment",)
-"""Settings that are texts; every other one is JSON by the time it gets here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,15 +37,19 @@ def load() -> model.Settings:
     encrypted: set[str] = set()
     for full_key, value in given.items():
         namespace, _, key = full_key.partition(":")
-        if namespace != project:
+        if namespace != project or (key in model.SECRETS and not value):
             continue
         if config.is_config_secret(full_key):
             encrypted.add(key)
-        raw[key] = None if key in model.SECRETS else _decode(key, value)
+        raw[key] = None if key in model.SECRETS else value
+    mistakes = list(reading.misspelt(given, project))
     try:
         settings = reading.parse(raw, pulumi.get_stack(), encrypted)
     except errors.SettingsError as error:
-        raise pulumi.RunError(str(error)) from None
+        mistakes += error.mistakes
+        settings = None
+    if settings is None or mistakes:
+        raise pulumi.RunError(str(errors.SettingsError(pulumi.get_stack(), mistakes)))
     for warning in model.warnings(settings, encrypted):
         pulumi.log.warn(str(warning))
     return settings
@@ -68,11 +68,8 @@ def load_secrets() -> Secrets:
     )
 
 
-def _decode(key: str, value: Any) -> Any:
-    """A setting as the stack file has it: the engine hands over mappings and numbers as JSON text."""
-    if key in TEXTS or not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
+def reveal(key: str) -> str | None:
+    """The plain value of a secret, for checks that are over before the first resource. Never show or keep it."""
+    import pulumi
+
+    return pulumi.Config().get(key)

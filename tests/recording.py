@@ -138,7 +138,7 @@ class _Monitor(mocks.MockMonitor):
         return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        if "pulumi:pulumi:Stack" in request.urn:
+        if "::pulumi:pulumi:Stack::" in request.urn:
             secrets: set[str] = set()
             raw = json_format.MessageToDict(request.outputs)
             self.recording.outputs = _plain(raw, "", secrets)
@@ -166,6 +166,9 @@ def run(
             answers, project="gitops-platform", stack=stack_name, preview=preview,
             monitor=_Monitor(answers, recording), logger=logging.getLogger("recording"),
         )  # fmt: skip
+        # What a run that failed left behind would be waited for on its closed loop.
+        pulumi.runtime.settings.SETTINGS.rpc_manager.clear()
+        pulumi.runtime.settings.SETTINGS.outputs.clear()
         pulumi.runtime.settings.set_root_resource(None)  # set_mocks made a stack; run_in_stack makes the real one
         pulumi.runtime.set_all_config(config or {}, list(secret_keys))
         handler = _Warnings(recording)

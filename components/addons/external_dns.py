@@ -16,7 +16,7 @@ import pulumi
 from components.addons import addon, charts
 
 CREDENTIALS_FOLDER = "/.aws"
-SECRET_VOLUME = "aws-credentials"
+CREDENTIALS_VOLUME = "aws-credentials"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Route53:
 
     zone_ids: Sequence[pulumi.Input[str]]
     region: str
-    secret: str = "aws-access-key"
+    secret: str = "aws-access-key"  # noqa: S105 (a name)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ionos:
     """IONOS DNS through its webhook; the Secret holds the API token under `token`."""
 
-    secret: str = "ionos-token-secret"
+    secret: str = "ionos-token-secret"  # noqa: S105 (a name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +87,8 @@ def _route53(provider: Route53) -> dict[str, Any]:
             {"name": "AWS_DEFAULT_REGION", "value": provider.region},
             {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": f"{CREDENTIALS_FOLDER}/credentials"},
         ],
-        "extraVolumes": [{"name": SECRET_VOLUME, "secret": {"secretName": provider.secret}}],
-        "extraVolumeMounts": [{"name": SECRET_VOLUME, "mountPath": CREDENTIALS_FOLDER, "readOnly": True}],
+        "extraVolumes": [{"name": CREDENTIALS_VOLUME, "secret": {"secretName": provider.secret}}],
+        "extraVolumeMounts": [{"name": CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_FOLDER, "readOnly": True}],
     }
 
 

@@ -55,7 +55,7 @@ class ClusterIssuersArgs:
     ingress_class: str
     zones: Sequence[Zone] = ()
     region: str = "eu-central-1"
-    secret: str = "aws-access-key"
+    secret: str = "aws-access-key"  # noqa: S105 (a name)
     ca_bundle: str | None = None
     wait_ready: bool = True
     timeout: str = "5m"

@@ -46,7 +46,7 @@ class SealingKey(pulumi.ComponentResource):
         certificate = tls.SelfSignedCert(
             name,
             private_key_pem=key.private_key_pem,
-            allowed_uses=["encipher_only"],
+            allowed_uses=["key_encipherment", "data_encipherment"],
             validity_period_hours=TEN_YEARS_HOURS,
             subject={"common_name": f"sealed-secrets {args.environment}"},
             opts=keep,

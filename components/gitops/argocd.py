@@ -18,7 +18,7 @@ from components import options
 from components.addons import charts, merge
 
 RELEASE = "argocd"
-GITHUB_SECRET = "github-secret"
+GITHUB_SECRET = "github-secret"  # noqa: S105 (a name)
 GITHUB_KEY = "clientSecret"
 
 # Without this an app of apps is Healthy before its children are (Argo CD dropped the check in 1.8).

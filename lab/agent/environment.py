@@ -79,7 +79,7 @@ def field(pod: kube.Object, path: str) -> str:
 
 
 def resource(pod: kube.Object, reference: kube.Object, container: kube.Object | None = None) -> str:
-    """A container's request or limit, in units of the divisor, rounded up; a missing limit is the node's 1 CPU, 1 GiB."""
+    """A container's request or limit, in units of the divisor, rounded up; where none is given, 1 CPU or 1 GiB."""
     name = reference.get("containerName")
     if name:
         container = next(each for each in pod["spec"]["containers"] if each["name"] == name)
@@ -105,7 +105,8 @@ def quantity(text: str) -> decimal.Decimal:
 
 
 def _all_of(source: kube.Object, lookup: Lookup) -> dict[str, str]:
-    kind, reference = ("Secret", source["secretRef"]) if "secretRef" in source else ("ConfigMap", source["configMapRef"])
+    kind = "Secret" if "secretRef" in source else "ConfigMap"
+    reference = source["secretRef"] if "secretRef" in source else source["configMapRef"]
     data = lookup(kind, reference["name"])
     if data is None:
         if reference.get("optional"):

@@ -88,9 +88,7 @@ def repository(reference: str) -> str:
     return head + slash + last.partition(":")[0]
 
 
-def argv(
-    image: Image, command: collections.abc.Sequence[str], args: collections.abc.Sequence[str]
-) -> tuple[str, ...]:
+def argv(image: Image, command: collections.abc.Sequence[str], args: collections.abc.Sequence[str]) -> tuple[str, ...]:
     """What a container runs: its `command` replaces the image's entrypoint and drops the image's own command."""
     if command:
         return (*command, *args)

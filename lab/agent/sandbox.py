@@ -8,6 +8,7 @@ line, which every user of the machine can read.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,6 +18,7 @@ import subprocess
 
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = ("/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/alternatives", "/etc/ld.so.cache", "/etc/mime.types")
+TEMPORARY = "/tmp"  # noqa: S108 - the container's, not the machine's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Mount:
 
 @dataclasses.dataclass(frozen=True)
 class Root:
-    """What a container's file system consists of. etc: files for /etc; hosts: the namespace's hosts file."""
+    """What a container's file system consists of. etc: files for /etc; hosts: the pod's hosts file."""
 
     bwrap: pathlib.Path
     etc: pathlib.Path
@@ -63,7 +65,7 @@ def arguments(root: Root, working_directory: str | None, argv: collections.abc.S
         words += ["--ro-bind", str(file), f"/etc/{file.name}"]
     words += ["--ro-bind", str(root.hosts), "/etc/hosts"]
     words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--symlink", "../run", "/var/run"]
-    words += ["--bind", str(root.temporary), "/tmp", "--dir", root.home]
+    words += ["--bind", str(root.temporary), TEMPORARY, "--dir", root.home]
     for mount in root.tools:
         words += ["--ro-bind", str(mount.source), mount.target]
     for path, target in root.links:
@@ -159,7 +161,5 @@ def _children(pid: int) -> list[int]:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass

@@ -1,4 +1,4 @@
-"""A pod's volumes: what files they hold (pure), and how these reach the disk so that a reader sees all or nothing new."""
+"""A pod's volumes: what files they hold (pure), and how these reach the disk: a reader sees all or nothing new."""
 
 from __future__ import annotations
 

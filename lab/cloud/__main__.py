@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from lab import kube, layout
+from lab import control_plane, kube, layout
 from lab.cloud import balancers, emulator, nodes, server, work
 from lab.cloud import store as stores
 
@@ -26,7 +26,7 @@ def main() -> int:
         cloud = emulator.Emulator(
             store, lab.endpoint("ionos"), lab.public_network, lab.home / "cluster.kubeconfig", controller.addresses
         )
-        worker = work.Worker(store, nodes.Registry(lab, client), lambda: client.text("/readyz"), lambda: _reset(lab))
+        worker = work.Worker(store, nodes.Registry(lab, client), lambda: control_plane.start(lab), lambda: control_plane.clear(lab))
         cloud.ordered = worker.wake
         http = server.Server((lab.address, lab.ports["ionos"]), cloud)
     except (layout.LabError, OSError) as error:
@@ -41,12 +41,6 @@ def main() -> int:
     controller.stop()
     worker.stop()
     return 0
-
-
-def _reset(lab: layout.Lab) -> None:
-    from lab import control_plane
-
-    control_plane.reset(lab)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ FAILED = {"create": "FAILED", "update": "FAILED_UPDATING", "delete": "FAILED_DES
 class Worker:
     """Finishes ordered work, each object in a thread of its own.
 
-    `reset` makes the cluster empty again (a deleted cluster leaves nothing); `ready` raises while the control plane
-    does not answer.
+    `ready` makes the control plane answer, or raises; `reset` throws it away with everything in it (a deleted cluster
+    leaves nothing, and nobody answers any more).
     """
 
     def __init__(

@@ -106,6 +106,8 @@ class Call:
     """Seconds from the resource's custom timeouts; 0: none given."""
     seed: bytes = b""
     """The engine's random seed for names; may be empty."""
+    ignore_changes: tuple[str, ...] = ()
+    """Property paths whose changes the user wants ignored (the engine has put the old inputs there already)."""
     cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
     """Set when the run is interrupted or the engine is gone."""
     log: collections.abc.Callable[[str, str, bool], None] = lambda severity, message, ephemeral: None

@@ -51,7 +51,7 @@ class Connection:
 
     def log(self, urn: str, severity: str, message: str, ephemeral: bool) -> None:
         """Show a message in the engine's display; an engine that is gone is no error."""
-        if not self._engine or not message:
+        if not self._engine or not (message or ephemeral):
             return
         with self._lock:
             if self._channel is None:

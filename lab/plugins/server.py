@@ -142,6 +142,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             preview=getattr(request, "preview", False),
             timeout=getattr(request, "timeout", 0.0),
             seed=getattr(request, "randomSeed", b""),
+            ignore_changes=tuple(getattr(request, "ignoreChanges", ())),
             log=lambda severity, message, ephemeral: connection.log(urn, severity, message, ephemeral),
         )
         connection.add(call)

@@ -23,7 +23,7 @@ from lab.plugins.kubernetes import kubeconfig
 Object = dict[str, typing.Any]
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
-MISSING_SECONDS = 1.0
+MISSING_SECONDS = 0.2
 """How long the answer "this kind does not exist" is believed: a CRD may appear at any moment."""
 
 APPLY, JSON_PATCH, JSON = "application/apply-patch+yaml", "application/json-patch+json", "application/json"
@@ -79,7 +79,7 @@ class Cluster:
         self.request("GET", "/apis")
 
     def kind(self, api_version: str, name: str) -> Kind:
-        """How the server calls a kind; NoSuchKind when it has none (asked anew after a second)."""
+        """How the server calls a kind; NoSuchKind when it has none (believed for MISSING_SECONDS)."""
         with self._lock:
             lock = self._locks.setdefault(api_version, threading.Lock())
         with lock:

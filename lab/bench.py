@@ -1,0 +1,163 @@
+"""Measure the program and the lab: `make bench`. The last line printed is one JSON object.
+
+Times are wall seconds, medians of at least three runs; what is compared is run in turn, A B A B, since a
+shared machine's speed drifts. `up_s` is one run. Quote ratios, not seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+
+from lab import layout, processes, services, toolchain, workspace
+
+RUNS = 5
+SDKS = "import pulumi, pulumi_kubernetes, pulumi_aws, pulumi_ionoscloud, pulumi_tls"
+PROGRAM = textwrap.dedent(
+    """
+    import ast, json, sys, yaml
+    for node in ast.parse(open("__main__.py").read()).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            exec(compile(ast.Module([node], []), "__main__.py", "exec"))
+    given = yaml.safe_load(open("Pulumi.sbx.yaml"))["config"]
+    config.parse({key.partition(":")[2]: value for key, value in given.items()}, "sbx", set())
+    """
+)
+"""What the program does before its first resource: the imports of `__main__.py`, then the settings."""
+
+
+def main() -> int:
+    """Run every measurement in a lab of its own and print the result."""
+    toolchain.ensure_system_packages(print)
+    toolchain.ensure(report=print)
+    with tempfile.TemporaryDirectory(prefix="gitops-platform-bench-") as folder:
+        os.environ["LAB_HOME"] = folder + "/lab"
+        lab = layout.create(pathlib.Path(folder) / "lab")
+        try:
+            result = _measure(lab, pathlib.Path(folder))
+        finally:
+            services.down(lab, _say)
+    print(json.dumps(result))
+    return 0
+
+
+def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
+    _say("program start")
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    started, imported = _alternate(
+        lambda: _run([sys.executable, "-c", SDKS + PROGRAM], environment),
+        lambda: _run([sys.executable, "-c", SDKS], environment),
+    )
+    _say("lab")
+    ready = _seconds(lambda: (services.up(lab, _say), workspace.prepare(lab)))
+    environment = {**workspace.process_environment(lab), "PYTHONDONTWRITEBYTECODE": ""}
+    empty = _empty_project(scratch, environment)
+
+    def pulumi(*arguments: str) -> None:
+        _run(["pulumi", *arguments, "--non-interactive"], environment)
+
+    def empty_preview() -> None:
+        _run(["pulumi", "preview", "--non-interactive"], _outside(environment), cwd=empty)
+
+    _say("preview of a fresh stack, and of an empty program")
+    preview, empty_first = _alternate(lambda: pulumi("preview"), empty_preview)
+    _say("up from nothing")
+    up = _seconds(lambda: pulumi("up", "--yes", "--skip-preview"))
+    _say("up without changes, and preview of an empty program")
+    noop, empty_second = _alternate(lambda: pulumi("up", "--yes", "--skip-preview"), empty_preview)
+    state = _output(["pulumi", "stack", "export"], environment)
+    result = {
+        "program_start_s": started,
+        "sdk_import_s": imported,
+        "empty_preview_s": statistics.median([empty_first, empty_second]),
+        "preview_s": preview,
+        "preview_ratio": preview / empty_first,
+        "noop_up_s": noop,
+        "noop_up_ratio": noop / empty_second,
+        "up_s": up,
+        "lab_ready_s": ready,
+        "lab_rss_mb": _memory(lab),
+        "resources": len(json.loads(state)["deployment"]["resources"]),
+        "state_bytes": len(state),
+    }
+    _say("destroy")
+    pulumi("destroy", "--yes", "--skip-preview")
+    return {key: round(value, 3) for key, value in result.items()}
+
+
+def _alternate(first: Callable[[], None], second: Callable[[], None]) -> tuple[float, float]:
+    """Medians of both, run in turn after one run of each that does not count."""
+    first(), second()
+    pairs = [(_seconds(first), _seconds(second)) for _ in range(RUNS)]
+    return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
+
+
+def _seconds(action: Callable[[], object]) -> float:
+    begin = time.monotonic()
+    action()
+    return time.monotonic() - begin
+
+
+def _run(argv: Sequence[str], environment: dict[str, str], cwd: pathlib.Path = layout.PROJECT) -> None:
+    _output(argv, environment, cwd)
+
+
+def _output(argv: Sequence[str], environment: dict[str, str], cwd: pathlib.Path = layout.PROJECT) -> str:
+    done = subprocess.run(argv, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(argv[:3])} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _empty_project(scratch: pathlib.Path, environment: dict[str, str]) -> pathlib.Path:
+    project = scratch / "empty"
+    project.mkdir()
+    (project / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (project / "__main__.py").write_text("import pulumi\n")
+    _run(["pulumi", "stack", "init", "empty", "--non-interactive"], _outside(environment), cwd=project)
+    return project
+
+
+def _outside(environment: dict[str, str]) -> dict[str, str]:
+    """The environment without what names the lab's stack."""
+    return {k: v for k, v in environment.items() if k not in ("PULUMI_STACK", "PULUMI_OPTION_CONFIG_FILE")}
+
+
+def _memory(lab: layout.Lab) -> float:
+    """Proportional memory of the lab's processes and all their descendants, in MB."""
+    parents: dict[int, int] = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+    ours = {found.pid for name in processes.names(lab) if (found := processes.record(lab, name))}
+    size = 0
+    while size != len(ours):
+        size = len(ours)
+        ours |= {pid for pid, parent in parents.items() if parent in ours}
+    total = 0
+    for pid in ours:
+        try:
+            lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

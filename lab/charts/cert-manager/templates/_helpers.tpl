@@ -1,0 +1,62 @@
+{{/* A Deployment of cert-manager without its containers' details: dict root, suffix, component, args, ports. */}}
+{{- define "cert-manager.deployment" -}}
+{{- $root := .root }}
+{{- $values := $root.Values }}
+{{- $name := printf "%s%s" (include "lab.fullname" $root) .suffix }}
+{{- $object := dict "root" $root "name" .app "component" .component }}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ $name }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "lab.labels" $object | nindent 4 }}
+spec:
+  replicas: 1
+  selector:
+    matchLabels:
+      {{- include "lab.selector" $object | nindent 6 }}
+      app.kubernetes.io/component: {{ .component }}
+  template:
+    metadata:
+      labels:
+        {{- include "lab.labels" $object | nindent 8 }}
+    spec:
+      serviceAccountName: {{ $name }}
+      {{- include "lab.placement" $values | nindent 6 }}
+      containers:
+        - name: cert-manager-{{ .component }}
+          image: {{ $values.imageRegistry }}/{{ $values.imageNamespace }}/cert-manager-{{ .component }}:{{ $root.Chart.AppVersion }}
+          args:
+            {{- .args | trim | nindent 12 }}
+          env:
+            {{- include "lab.env" $root | nindent 12 }}
+            {{- if eq .component "controller" }}
+            {{- with $values.extraEnv }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
+            {{- end }}
+          ports:
+            {{- .ports | trim | nindent 12 }}
+          {{- with .probe }}
+          readinessProbe:
+            tcpSocket: {port: {{ . }}}
+            periodSeconds: 2
+          {{- end }}
+          {{- if eq .component "controller" }}
+          {{- with $values.volumeMounts }}
+          volumeMounts:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          {{- end }}
+          {{- with .resources }}
+          resources:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+      {{- if eq .component "controller" }}
+      {{- with $values.volumes }}
+      volumes:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- end }}
+{{- end }}

@@ -1,0 +1,16 @@
+"""Day-2 commands of an environment."""
+
+from __future__ import annotations
+
+import typer
+
+from ops import config
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+)
+app.add_typer(config.app, name="config")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m ops")

@@ -1,0 +1,156 @@
+"""Drive the real Pulumi engine on the lab's stack, and look at what it did from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import yaml
+
+from lab import kube, layout, workspace
+
+UP_SECONDS = 420
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+class Engine:
+    """`pulumi` on the lab's stack, with the lab's environment."""
+
+    def __init__(self, lab: layout.Lab) -> None:
+        self.lab = lab
+
+    def environment(self) -> dict[str, str]:
+        return workspace.process_environment(self.lab)
+
+    def run(self, *argv: str, seconds: float = UP_SECONDS, stdin: str | None = None, **env: str) -> Run:
+        """Run a command to its end, whatever that is."""
+        done = subprocess.run(
+            argv, cwd=layout.PROJECT, env={**self.environment(), **env}, capture_output=True, text=True,
+            timeout=seconds, check=False, input=stdin,
+        )  # fmt: skip
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def pulumi(self, command: str, *more: str, seconds: float = UP_SECONDS, **env: str) -> Run:
+        """`pulumi <command> --non-interactive`."""
+        return self.run("pulumi", *command.split(), *more, "--non-interactive", seconds=seconds, **env)
+
+    def up(self, *more: str, **env: str) -> Run:
+        """`pulumi up`, which has to succeed."""
+        run = self.pulumi("up --yes --skip-preview", *more, **env)
+        assert run.code == 0, run.text
+        return run
+
+    def start_up(self) -> subprocess.Popen[str]:
+        """`pulumi up` in the background, in a process group of its own, its output in a file."""
+        with (self.lab.home / "up.out").open("w") as out:
+            return subprocess.Popen(
+                ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], cwd=layout.PROJECT,
+                env=self.environment(), stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+            )  # fmt: skip
+
+    def preview(self, *more: str) -> dict[str, Any]:
+        """`pulumi preview --json`, parsed."""
+        run = self.pulumi("preview --json", *more)
+        assert run.code == 0, run.text
+        return json.loads(run.out)
+
+    def outputs(self, *, secrets: bool = False) -> dict[str, Any]:
+        run = self.pulumi("stack output --json", *(["--show-secrets"] if secrets else []))
+        assert run.code == 0, run.text
+        return json.loads(run.out)
+
+    def state(self) -> dict[str, Any]:
+        run = self.pulumi("stack export")
+        assert run.code == 0, run.text
+        return json.loads(run.out)["deployment"]
+
+    @contextlib.contextmanager
+    def changed_config(self, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+        """The stack file changed for a while; sections are plain mappings."""
+        file = workspace.config_file(self.lab)
+        before = file.read_text()
+        document = yaml.safe_load(before)
+        change(document["config"])
+        file.write_text(yaml.safe_dump(document, sort_keys=False))
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> Run:
+        return self.run("kubectl", *arguments, seconds=60, stdin=stdin)
+
+    @property
+    def cluster(self) -> kube.KubeClient:
+        return kube.KubeClient(self.lab.kubeconfig)
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client of the lab's AWS."""
+        return boto3.client(
+            service, endpoint_url=self.lab.endpoint("aws"), region_name="eu-central-1",
+            aws_access_key_id="test", aws_secret_access_key="test",
+        )  # fmt: skip
+
+    def ionos_objects(self) -> dict[str, Any]:
+        """Everything that exists in the emulated IONOS account."""
+        with urllib.request.urlopen(f"{self.lab.endpoint('ionos')}/lab/objects", timeout=10) as answer:
+            return json.load(answer)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The first true value of `condition`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.2)
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals, seconds: float = 120) -> int:
+    """Send a signal to a background `up` (SIGKILL to its whole group) and wait for its end."""
+    if how == signal.SIGKILL:
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    return process.wait(seconds)
+
+
+def processes_under(folder: pathlib.Path) -> list[str]:
+    """Command lines of all processes whose environment or arguments name this folder."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            argv = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (entry / "environ").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in argv or f"LAB_HOME={folder}" in environment:
+            found.append(argv)
+    return found

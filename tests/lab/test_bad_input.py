@@ -1,0 +1,93 @@
+"""What a person gets wrong: one clear error, at preview already, and nothing half-made."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import engine as engines
+import pytest
+import yaml
+
+from lab import workspace
+
+
+def refused(engine: engines.Engine, *words: str, command: str = "preview", **env: str) -> str:
+    """The one error of a command that has to fail, containing all the words."""
+    run = engine.pulumi(command, **env)
+    assert run.code != 0, run.text
+    for word in words:
+        assert word in run.text, run.text
+    assert "Traceback" not in run.text, run.text
+    assert not any(engine.ionos_objects().values()), "nothing is half-made"
+    assert not engine.state().get("resources"), "nothing is half-made"
+    return run.text
+
+
+def test_all_mistakes_of_a_stack_file_are_said_at_once(engine: engines.Engine) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["gitops-platform:cluster"]["ingressPool"]["ramMb"] = 8
+        config["gitops-platform:cluster"]["defaultPool"]["autoscaling"] = {"min": 2, "max": 2}
+        config["gitops-platform:cluster"]["locatoin"] = "de/fra"
+        config["gitops-platform:dns"]["domains"] = ["not a domain"]
+        config["gitops-platform:addons"]["grafana"] = {}
+
+    with engine.changed_config(change):
+        for command in ("preview", "up --yes --skip-preview"):
+            text = refused(engine, "cluster.ingressPool.ramMb", "8192", "cluster.defaultPool.autoscaling",
+                           "cluster.locatoin", "dns.domains", "addons.grafana", command=command)  # fmt: skip
+            assert "5 mistakes" in text
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ({"IONOS_TOKEN": ""}, ["IONOS_TOKEN"]),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, ["AWS_ACCESS_KEY_ID"]),
+    ],
+    ids=["IONOS", "AWS"],
+)
+def test_missing_credentials_are_said_before_anything_is_made(
+    engine: engines.Engine, missing: dict[str, str], words: list[str], tmp_path: pathlib.Path
+) -> None:
+    refused(engine, *words, **missing, HOME=str(tmp_path))
+    refused(engine, *words, command="up --yes --skip-preview", **missing, HOME=str(tmp_path))
+
+
+def test_a_missing_secret_comes_with_the_command_that_sets_it(engine: engines.Engine) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["gitops-platform:argocd"] = {"github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example"}}
+
+    with engine.changed_config(change):
+        refused(engine, "githubClientSecret", "pulumi config set --secret githubClientSecret")
+
+
+def existing(path: pathlib.Path, **more: str) -> dict[str, Any]:
+    return {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(path), **more}
+
+
+def test_an_existing_cluster_that_does_not_answer_is_said_at_preview(
+    engine: engines.Engine, tmp_path: pathlib.Path
+) -> None:
+    config = yaml.safe_load(engine.lab.kubeconfig.read_text())
+    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    file = tmp_path / "config"
+    file.write_text(yaml.safe_dump(config))
+    with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": existing(file)})):
+        refused(engine, "127.0.0.1:1")
+
+
+def test_a_wrong_context_is_said_with_those_there_are(engine: engines.Engine) -> None:
+    names = [c["name"] for c in yaml.safe_load(engine.lab.kubeconfig.read_text())["contexts"]]
+    section = existing(engine.lab.kubeconfig, context="nowhere")
+    with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": section})):
+        refused(engine, "nowhere", *names)
+
+
+def test_config_check_says_the_same_without_an_engine(engine: engines.Engine, tmp_path: pathlib.Path) -> None:
+    document = yaml.safe_load(workspace.config_file(engine.lab).read_text())
+    document["config"]["gitops-platform:dns"]["domains"] = ["not a domain"]
+    (tmp_path / "Pulumi.bad.yaml").write_text(yaml.safe_dump(document))
+    run = engine.run("python", "-m", "ops", "config", "check", "--help")
+    assert run.code == 0
+    assert "Example" in run.text

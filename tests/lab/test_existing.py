@@ -1,0 +1,80 @@
+"""On a cluster that is there already, everything after the cluster is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import engine as engines
+import pytest
+
+from lab import kube
+
+pytestmark = pytest.mark.timeout(600)
+NODE = "existing-node"
+
+
+@pytest.fixture
+def cluster(engine: engines.Engine) -> Iterator[kube.KubeClient]:
+    """The lab's control plane with one node, as somebody else would have set it up."""
+    client = engine.cluster
+    labels = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": NODE, "lab.gitops-platform/node": "true"}
+    client.create("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels}})
+    yield client
+    client.delete(f"/api/v1/nodes/{NODE}")
+
+
+def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine, cluster: kube.KubeClient) -> None:
+    before = names(cluster, "/api/v1/namespaces")
+
+    def change(config: dict[str, Any]) -> None:
+        path = str(engine.lab.kubeconfig)
+        config["gitops-platform:cluster"] = {"provider": "existing", "name": "factory-1", "kubeconfigPath": path}
+        config["gitops-platform:dns"] = {"provider": "ionos", "domains": ["existing.example.org"]}
+        config["gitops-platform:ionosDnsToken"] = "a-token-in-a-test"
+        config["gitops-platform:addons"] = {
+            "ingress": {"controller": "traefik"},
+            "certManager": {"server": "staging", "issuer": {"waitReady": False}},
+        }
+
+    run = engine.run("pulumi", "config", "set", "--secret", "ionosDnsToken", stdin="a-token-in-a-test")
+    assert run.code == 0, run.text
+
+    def change_but_the_secret(config: dict[str, Any]) -> None:
+        secret = config["gitops-platform:ionosDnsToken"]
+        change(config)
+        config["gitops-platform:ionosDnsToken"] = secret
+
+    with engine.changed_config(change_but_the_secret):
+        engine.up()
+        try:
+            assert not any(engine.ionos_objects().values()), "no cluster is made"
+            outputs = engine.outputs()
+            assert outputs["cluster"]["provider"] == "existing"
+            assert set(outputs["addons"]) == {"sealed-secrets", "traefik", "external-dns", "cert-manager"}
+            engine.up("--expect-no-changes")
+        finally:
+            destroyed = engine.pulumi("destroy --yes --skip-preview")
+        assert destroyed.code == 0, destroyed.text
+    assert names(cluster, "/api/v1/namespaces") == before
+
+
+def test_objects_of_others_are_not_taken_over(engine: engines.Engine, cluster: kube.KubeClient) -> None:
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd", "labels": {"owner": "others"}}}
+    cluster.create("/api/v1/namespaces", body)
+    section = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(engine.lab.kubeconfig)}
+    try:
+        with engine.changed_config(lambda config: config.update({"gitops-platform:cluster": section})):
+            run = engine.pulumi("up --yes --skip-preview")
+            assert run.code != 0
+            assert "already exists" in run.text
+            engine.pulumi("destroy --yes --skip-preview")
+        kept = cluster.get("/api/v1/namespaces/argocd")
+        assert kept["metadata"]["labels"]["owner"] == "others"
+        assert "deletionTimestamp" not in kept["metadata"]
+    finally:
+        cluster.delete("/api/v1/namespaces/argocd")
+
+
+def names(cluster: kube.KubeClient, path: str) -> list[str]:
+    return sorted(item["metadata"]["name"] for item in cluster.get(path)["items"])

@@ -1,0 +1,325 @@
+"""The life of an environment, from nothing to nothing: the tests of this file run in order on one stack."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pathlib
+import re
+import signal
+import stat
+import urllib.request
+from collections import Counter
+from typing import Any
+
+import engine as engines
+import pytest
+import yaml
+
+from lab import layout, services, workspace
+
+GITHUB_CANARY = "canary-github-7f3a91"
+APPLICATIONS = ["cert-manager", "external-dns", "ingress-nginx", "sealed-secrets"]
+pytestmark = pytest.mark.timeout(900)
+
+
+def operations(preview: dict[str, Any]) -> Counter[str]:
+    """How often each operation stands in a preview, unchanged resources left out."""
+    return Counter(step["op"] for step in preview["steps"] if step["op"] != "same")
+
+
+def application(engine: engines.Engine, name: str) -> dict[str, Any]:
+    return engine.cluster.get(f"/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/{name}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _secrets_planted(engine: engines.Engine) -> None:
+    """GitHub sign-in with a client secret that must show up nowhere."""
+    run = engine.run("pulumi", "config", "set", "--secret", "githubClientSecret", stdin=GITHUB_CANARY)
+    assert run.code == 0, run.text
+    file = workspace.config_file(engine.lab)
+    document = yaml.safe_load(file.read_text())
+    argocd = document["config"].setdefault("gitops-platform:argocd", {})
+    argocd["github"] = {"clientId": "Iv1.0123456789abcdef", "organization": "Example"}
+    argocd["adminEnabled"] = True
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    assert GITHUB_CANARY not in file.read_text(), "the stack file holds the secret encrypted"
+
+
+def test_preview_of_nothing_creates_everything_and_touches_nothing(engine: engines.Engine) -> None:
+    preview = engine.preview()
+    assert set(operations(preview)) == {"create"}
+    assert len(preview["steps"]) <= 100, "the whole environment is at most 100 resources"
+    assert engine.ionos_objects() == {kind: [] for kind in engine.ionos_objects()}, "a preview makes nothing"
+
+
+PHASES = [
+    (signal.SIGKILL, "cluster-default-pool", "while node pools are made"),
+    (signal.SIGINT, "helm.sh/v3:Release", "while Argo CD is installed"),
+    (signal.SIGTERM, "argoproj.io/v1alpha1:Application", "while add-ons are waited for"),
+]
+
+
+@pytest.mark.parametrize(("how", "marker", "phase"), PHASES, ids=[phase for _, _, phase in PHASES])
+def test_an_interrupted_up_goes_on_where_it_was(
+    engine: engines.Engine, how: signal.Signals, marker: str, phase: str
+) -> None:
+    process = engine.start_up()
+    log = engine.lab.home / "up.out"
+    engines.wait_for(
+        lambda: re.search(rf"{marker}.*creating", log.read_text()) or process.poll() is not None, 180, phase
+    )
+    assert process.poll() is None, log.read_text()
+    assert engines.end(process, how) != 0
+    if how == signal.SIGKILL:
+        refused = engine.pulumi("up --yes --skip-preview")
+        assert refused.code != 0, "a killed run leaves its lock; Pulumi says so instead of guessing"
+        recovered = engine.run("python", "-m", "ops", "recover", "lab", "--yes")
+        assert recovered.code == 0, recovered.text
+
+
+def test_the_rerun_finishes_without_duplicates(engine: engines.Engine) -> None:
+    engine.up()
+    objects = engine.ionos_objects()
+    assert {kind: len(found) for kind, found in objects.items() if found} == {
+        "datacenters": 1, "ipblocks": 1, "clusters": 1, "nodepools": 2,
+    }  # fmt: skip
+    iam = engine.aws("iam")
+    users = [user["UserName"] for user in iam.list_users()["Users"]]
+    assert sorted(users) == ["cert-manager-lab", "external-dns-lab"]
+    for user in users:
+        assert len(iam.list_access_keys(UserName=user)["AccessKeyMetadata"]) == 1, f"orphan keys of {user}"
+    assert len(engine.aws("route53").list_hosted_zones()["HostedZones"]) == 1
+
+
+def test_up_again_changes_nothing(engine: engines.Engine) -> None:
+    engine.up("--expect-no-changes")
+
+
+def test_a_real_argo_cd_installed_every_add_on(engine: engines.Engine) -> None:
+    for name in APPLICATIONS:
+        found = application(engine, name)
+        assert found["status"]["sync"]["status"] == "Synced"
+        assert found["status"]["health"]["status"] == "Healthy"
+        assert found["metadata"]["labels"]["purpose"] == "infra"
+    running = " ".join(engines.processes_under(engine.lab.home))
+    for server in ("argocd-repo-server", "argocd-application-controller", "redis", "controller"):
+        assert server in running, f"{server} runs for real, started by its pod"
+
+
+def test_the_outputs_are_the_contract(engine: engines.Engine) -> None:
+    outputs = engine.outputs()
+    assert set(outputs) == {
+        "apiVersion", "environment", "domain", "cluster", "kubeconfig", "ingressAddresses", "dns", "argocd",
+        "sealing", "clusterIssuers", "addons", "appOwners",
+    }  # fmt: skip
+    assert outputs["kubeconfig"] == "[secret]"
+    assert "BEGIN CERTIFICATE" in outputs["sealing"]["certificate"]
+    kubeconfig = engine.lab.home / "from-output"
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(engine.outputs(secrets=True)["kubeconfig"])
+    assert engine.run("kubectl", "--kubeconfig", str(kubeconfig), "get", "nodes").code == 0
+
+
+def test_the_ingress_controller_has_the_reserved_address(engine: engines.Engine) -> None:
+    service = engine.cluster.get("/api/v1/namespaces/ingress-nginx/services/ingress-nginx-controller")
+    assert service["spec"]["externalTrafficPolicy"] == "Local", "or clients' source addresses are lost"
+    addresses = [entry["ip"] for entry in service["status"]["loadBalancer"]["ingress"]]
+    assert addresses == engine.outputs()["ingressAddresses"]
+
+
+def test_each_controller_has_its_own_key_in_the_cluster(engine: engines.Engine) -> None:
+    iam = engine.aws("iam")
+    ids = {
+        user: iam.list_access_keys(UserName=f"{user}-lab")["AccessKeyMetadata"][0]["AccessKeyId"]
+        for user in ("external-dns", "cert-manager")
+    }
+    file = secret(engine, "external-dns", "aws-access-key")["credentials"]
+    assert file.startswith("[default]\n")
+    assert ids["external-dns"] in file
+    assert secret(engine, "cert-manager", "aws-access-key")["keyId"] == ids["cert-manager"]
+    zone = engine.outputs()["dns"]["zoneId"]
+    for user in ids:
+        policy = iam.get_user_policy(UserName=f"{user}-lab", PolicyName="route53")["PolicyDocument"]
+        assert f"hostedzone/{zone}" in json.dumps(policy), "the policy names exactly this zone"
+
+
+SEALED: dict[str, str] = {}
+
+
+def test_what_was_sealed_offline_is_opened_in_the_cluster(engine: engines.Engine) -> None:
+    certificate = engine.lab.home / "sealing.pem"
+    certificate.write_text(engine.outputs()["sealing"]["certificate"])
+    plain = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "sealed", "namespace": "default"},
+             "stringData": {"password": "opened-by-the-real-controller"}}  # fmt: skip
+    # No cluster in reach: kubeseal gets the certificate and nothing else.
+    sealed = engine.run("kubeseal", "--cert", str(certificate), "-o", "yaml", stdin=json.dumps(plain),
+                        KUBECONFIG="/dev/null")  # fmt: skip
+    assert sealed.code == 0, sealed.text
+    SEALED["manifest"] = sealed.out
+    assert_opened(engine)
+
+
+def assert_opened(engine: engines.Engine) -> None:
+    applied = engine.kubectl("apply", "-f", "-", stdin=SEALED["manifest"])
+    assert applied.code == 0, applied.text
+    engines.wait_for(
+        lambda: secret(engine, "default", "sealed").get("password") == "opened-by-the-real-controller",
+        30, "the controller opens the SealedSecret",
+    )  # fmt: skip
+
+
+def secret(engine: engines.Engine, namespace: str, name: str) -> dict[str, str]:
+    try:
+        data = engine.cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{name}").get("data", {})
+    except Exception as error:
+        if getattr(error, "status", None) == 404:
+            return {}
+        raise
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def test_a_changed_setting_updates_exactly_its_add_on(engine: engines.Engine) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config.setdefault("gitops-platform:addons", {}).setdefault("externalDns", {})["policy"] = "upsert-only"
+
+    with engine.changed_config(change):
+        preview = engine.preview()
+        changed = [step["urn"].rsplit("::", 1)[1] for step in preview["steps"] if step["op"] != "same"]
+        assert operations(preview) == {"update": 1}, changed
+        assert changed == ["external-dns"]
+        engine.up()
+        engines.wait_for(
+            lambda: "--policy=upsert-only" in json.dumps(
+                engine.cluster.get("/apis/apps/v1/namespaces/external-dns/deployments/external-dns")
+            ), 60, "Argo CD rolls the new value out",
+        )  # fmt: skip
+    engine.up()
+
+
+def test_drift_is_found_by_refresh_and_put_back_by_up(engine: engines.Engine) -> None:
+    body = {"data": {"keyId": base64.b64encode(b"somebody-elses").decode()}}
+    engine.cluster.patch("/api/v1/namespaces/cert-manager/secrets/aws-access-key", body, "merge")
+    refreshed = engine.pulumi("refresh --yes --skip-preview --diff")
+    assert refreshed.code == 0, refreshed.text
+    assert "aws-access-key" in refreshed.text or "dns-credentials-cert-manager" in refreshed.text
+    assert "somebody-elses" not in refreshed.text, "a Secret's data is secret also where it drifted"
+    engine.up()
+    assert secret(engine, "cert-manager", "aws-access-key")["keyId"].startswith("AKIA")
+    engine.up("--expect-no-changes")
+
+
+def canaries(engine: engines.Engine) -> dict[str, str]:
+    """Secret values that exist in this environment, by what they are."""
+    file = secret(engine, "external-dns", "aws-access-key")["credentials"]
+    key = secret(engine, "sealed-secrets", "sealing-key")["tls.key"]
+    kubeconfig = yaml.safe_load(engine.outputs(secrets=True)["kubeconfig"])
+    return {
+        "GitHub client secret": GITHUB_CANARY,
+        "external-dns's AWS key": file.rsplit("= ", 1)[1].strip(),
+        "cert-manager's AWS key": secret(engine, "cert-manager", "aws-access-key")["key"],
+        "sealing key": key.splitlines()[5],
+        "cluster token": kubeconfig["users"][0]["user"]["token"],
+        "IONOS token": engine.environment()["IONOS_TOKEN"],
+        "AWS admin key": engine.environment()["AWS_SECRET_ACCESS_KEY"],
+        "passphrase": (engine.lab.home / "pulumi" / "passphrase").read_text().strip(),
+    }
+
+
+def test_no_secret_is_readable_where_it_does_not_belong(engine: engines.Engine) -> None:
+    """State, previews, logs and process arguments are searched for every secret, plain and as base64."""
+    home = engine.lab.home
+    places: dict[str, str] = {
+        "preview --diff": engine.pulumi("preview --diff").text,
+        "preview --json": engine.pulumi("preview --json").text,
+        "stack output": engine.pulumi("stack output").text,
+        "up": (home / "up.out").read_text(),
+        "process arguments": "\n".join(engines.processes_under(pathlib.Path("/"))),
+    }
+    for folder in ("log", "pulumi/state", "pulumi/home/logs", "project", "ionos"):
+        for file in (home / folder).rglob("*"):
+            if file.is_file():
+                places[str(file.relative_to(home))] = file.read_text(errors="replace")
+    for name, value in canaries(engine).items():
+        assert len(value) > 8, name
+        forms = {value, base64.b64encode(value.encode()).decode().rstrip("=")[:-2]}
+        for place, text in places.items():
+            assert not any(form in text for form in forms), f"{name} stands in {place}"
+
+
+def test_no_other_user_can_read_the_labs_files(engine: engines.Engine) -> None:
+    assert stat.S_IMODE(engine.lab.home.stat().st_mode) == 0o700
+    for name in ("env", "kubeconfig", "pulumi/passphrase"):
+        assert stat.S_IMODE((engine.lab.home / name).stat().st_mode) == 0o600, name
+
+
+def test_the_shell_environment_is_all_that_plain_tools_need(engine: engines.Engine) -> None:
+    script = (
+        f"source {engine.lab.home}/env && pulumi stack --show-name && kubectl get nodes -o name "
+        "&& helm list -n argocd -q && kubeseal --version"
+    )
+    run = subprocess_bash(script)
+    assert run.code == 0, run.text
+    assert run.out.split()[0] == "lab"
+    assert "argocd" in run.out
+
+
+def subprocess_bash(script: str) -> engines.Run:
+    import os
+    import subprocess
+
+    clean = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", script], cwd=layout.PROJECT, env=clean, capture_output=True, text=True,
+                          timeout=120, check=False)  # fmt: skip
+    return engines.Run(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_rebuilt_cluster_opens_what_was_sealed_for_the_lost_one(engine: engines.Engine) -> None:
+    lose_the_cluster(engine)
+    # What the real plugin reads from the environment of `pulumi`, the stand-in got at its start.
+    with plugins_that_forget_unreachable_clusters(engine.lab):
+        engine.up("--refresh", PULUMI_K8S_DELETE_UNREACHABLE="true")
+    assert_opened(engine)
+    engine.up("--expect-no-changes")
+
+
+def lose_the_cluster(engine: engines.Engine) -> None:
+    """Delete pools and cluster as if somebody did it in IONOS's console."""
+    api = f"{engine.lab.endpoint('ionos')}/cloudapi/v6/k8s"
+    token = {"Authorization": f"Bearer {engine.environment()['IONOS_TOKEN']}"}
+
+    def call(method: str, url: str) -> Any:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, headers=token), timeout=30) as answer:
+            text = answer.read()
+            return json.loads(text) if text else None
+
+    cluster = call("GET", api)["items"][0]["id"]
+    for pool in call("GET", f"{api}/{cluster}/nodepools")["items"]:
+        call("DELETE", f"{api}/{cluster}/nodepools/{pool['id']}")
+    engines.wait_for(lambda: not engine.ionos_objects()["nodepools"], 60, "node pools are gone")
+    call("DELETE", f"{api}/{cluster}")
+    engines.wait_for(lambda: not engine.ionos_objects()["clusters"], 60, "the cluster is gone")
+
+
+class plugins_that_forget_unreachable_clusters:
+    """The plugin stand-ins started again with that variable, and once more without it."""
+
+    def __init__(self, lab: layout.Lab) -> None:
+        self.lab = lab
+
+    def __enter__(self) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
+            services.restart(self.lab, "plugins")
+
+    def __exit__(self, *_: object) -> None:
+        services.restart(self.lab, "plugins")
+
+
+def test_destroy_leaves_nothing(engine: engines.Engine) -> None:
+    destroyed = engine.pulumi("destroy --yes --skip-preview")
+    assert destroyed.code == 0, destroyed.text
+    assert not any(engine.ionos_objects().values()), "no IONOS object is left"
+    assert engine.aws("route53").list_hosted_zones()["HostedZones"] == []
+    assert engine.aws("iam").list_users()["Users"] == []
+    assert not engine.state().get("resources"), "the state is empty"

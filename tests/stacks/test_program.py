@@ -1,0 +1,152 @@
+"""Every committed stack file, run through the whole program: what it would make."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections import Counter
+
+import pytest
+import yaml
+
+from tests import recording
+
+STACKS = sorted(file.name.split(".")[1] for file in recording.PROJECT.glob("Pulumi.*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IONOS_TOKEN", "token-of-a-test")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id-of-a-test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key-of-a-test")
+
+
+def config(stack: str) -> dict[str, str]:
+    """A stack file's config as the engine hands it over: texts, everything else as JSON."""
+    document = yaml.safe_load((recording.PROJECT / f"Pulumi.{stack}.yaml").read_text())
+    return {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()
+    }
+
+
+def environment(stack: str, **more: object) -> recording.Recording:
+    sections = {f"gitops-platform:{key}": json.dumps(value) for key, value in more.items()}
+    return recording.run_main(stack, {**config(stack), **sections})
+
+
+def test_the_four_environments_and_the_lab_are_there() -> None:
+    assert STACKS == ["dev", "dev2", "lab", "prd", "sbx"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_makes_the_whole_environment(stack: str) -> None:
+    run = environment(stack)
+    assert len(run.resources) <= 100, "a default stack is at most 100 resources"
+    applications = {r.name for r in run.of_type("kubernetes:argoproj.io/v1alpha1:Application")}
+    assert applications == {"sealed-secrets", "ingress-nginx", "external-dns", "cert-manager"}
+    assert run.one("kubernetes:helm.sh/v3:Release").name == "argocd"
+    pools = {r.inputs["name"] for r in run.of_type("ionoscloud:k8s/nodePool:NodePool")}
+    assert pools == {"default-pool", "ingress-pool"}
+    assert f"letsencrypt-{stack}-issuer" in run.outputs["clusterIssuers"]
+    assert run.outputs["environment"] == stack
+    assert run.secret_outputs == {"kubeconfig"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_resource_uses_an_explicit_provider_and_has_a_parent(stack: str) -> None:
+    for resource in environment(stack).resources:
+        if resource.type.startswith(("pulumi:providers:", "platform:")):
+            continue
+        assert resource.provider, f"{resource.type} {resource.name} would use whatever the shell points at"
+        assert "platform:" in resource.parent, f"{resource.type} {resource.name} belongs to no component"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_only_production_is_protected(stack: str) -> None:
+    run = environment(stack)
+    protected = Counter(r.type.split(":")[0] for r in run.resources if r.protect)
+    expected = {"ionoscloud": 5, "aws": 1, "tls": 2} if stack == "prd" else {}
+    assert protected == expected
+
+
+def test_each_environments_records_have_an_owner_of_their_own() -> None:
+    owners = set()
+    for stack in STACKS:
+        application = environment(stack).one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns")
+        owners.add(application.inputs["spec"]["source"]["helm"]["valuesObject"]["txtOwnerId"])
+    assert len(owners) == len(STACKS), "a shared owner id lets one environment delete another's records"
+
+
+def test_add_ons_wait_for_what_they_need_and_for_nothing_else() -> None:
+    run = environment("sbx")
+    made = {r.urn: r for r in run.resources}
+
+    def needs(name: str) -> set[str]:
+        application = run.one("kubernetes:argoproj.io/v1alpha1:Application", name)
+        return {f"{made[urn].type.rsplit(':', 1)[1]}/{made[urn].name}" for urn in application.dependencies
+                if not made[urn].type.startswith(("platform:", "aws:", "ionoscloud:"))}  # fmt: skip
+
+    project = "AppProject/platform"
+    assert needs("sealed-secrets") == {project, "Namespace/sealed-secrets", "Secret/sealing-key",
+                                       "PrivateKey/sealing-key", "SelfSignedCert/sealing-key"}  # fmt: skip
+    assert needs("ingress-nginx") == {project, "Namespace/ingress-nginx"}
+    assert needs("cert-manager") == {project, "Namespace/cert-manager"}
+    assert {project, "Namespace/external-dns", "Secret/dns-credentials-external-dns"} <= needs("external-dns")
+    issuer = run.one("kubernetes:cert-manager.io/v1:ClusterIssuer", "letsencrypt-sbx-issuer")
+    assert {made[urn].name for urn in issuer.dependencies} >= {"cert-manager", "dns-credentials-cert-manager"}
+
+
+def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
+    run = environment("sbx")
+    assert {r.inputs["name"] for r in run.of_type("aws:route53/zone:Zone")} == {
+        "dome-marketplace-sbx.org", "dome-marketplace.io",
+    }  # fmt: skip
+    for user in ("external-dns", "cert-manager"):
+        policy = run.one("aws:iam/userPolicy:UserPolicy", user).inputs["policy"]
+        for zone in run.outputs["dns"]["zones"]:
+            assert zone["zoneId"] in policy
+
+
+def test_traefik_takes_the_place_of_ingress_nginx() -> None:
+    run = environment("lab", addons={"ingress": {"controller": "traefik"}, "certManager": {"server": "staging"}})
+    assert "traefik" in run.outputs["addons"]
+    values = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]
+    assert values["server"]["ingress"]["ingressClassName"] == "traefik"
+    assert not any("retired" in warning for warning in run.warnings)
+
+
+def test_ingress_nginx_comes_with_one_warning_of_its_retirement() -> None:
+    assert sum("retired" in warning for warning in environment("lab").warnings) == 1
+
+
+def test_an_add_on_that_is_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    off = {name: {"enabled": False} for name in ("sealedSecrets", "ingress", "externalDns", "certManager")}
+    run = environment("lab", addons=off)
+    assert run.of_type("kubernetes:argoproj.io/v1alpha1:Application") == []
+    assert [r.name for r in run.of_type("kubernetes:core/v1:Namespace")] == ["argocd"]
+    assert run.outputs["addons"] == {}
+    assert run.outputs["clusterIssuers"] == []
+
+
+def test_ionos_dns_needs_no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    given = {
+        **config("lab"),
+        "gitops-platform:dns": json.dumps({"provider": "ionos", "domains": ["lab.example.org"]}),
+        "gitops-platform:addons": json.dumps({}),
+        "gitops-platform:ionosDnsToken": "dns-token-canary",
+    }
+    run = recording.run_main("lab", given, ("gitops-platform:ionosDnsToken",))
+    assert not [r for r in run.resources if r.type.startswith("aws:") or "aws" in r.name]
+    secret = run.one("kubernetes:core/v1:Secret", "dns-credentials-external-dns")
+    assert secret.inputs["stringData"] == {"token": "dns-token-canary"}
+    assert "stringData" in secret.secrets
+
+
+def test_an_existing_cluster_gets_everything_but_the_cluster(tmp_path: pathlib.Path) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(recording.KUBECONFIG)
+    cluster = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(kubeconfig)}
+    with pytest.raises(Exception, match="127.0.0.1:1"):
+        environment("lab", cluster=cluster)

@@ -1,0 +1,185 @@
+"""The lab's chart repository: the pinned names and versions, and every value key the program sets."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pathlib
+import subprocess
+import tarfile
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from components.addons import charts
+from lab import toolchain
+from lab.charts import repository
+from tests.unit import chart_values
+
+SAMPLES = chart_values.samples()
+NAMESPACE = {"argo-cd": "argocd"}
+REAL_PROCESSES = ("argo-cd", "sealed-secrets", "external-dns", "cert-manager", "traefik")
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("charts")
+    for name in repository.names():
+        with tarfile.open(fileobj=io.BytesIO(repository.package(name))) as archive:
+            archive.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def helm() -> pathlib.Path:
+    found = toolchain.find("helm")
+    if not found:
+        pytest.skip("helm is not built yet: `python -m lab.toolchain` builds it")
+    return found
+
+
+def render(helm: pathlib.Path, chart: pathlib.Path, values: dict[str, Any]) -> list[dict[str, Any]]:
+    namespace = NAMESPACE.get(chart.name, chart.name)
+    command = [str(helm), "template", namespace, str(chart), "--namespace", namespace, "--include-crds"]
+    done = subprocess.run(
+        [*command, "--kube-version", "1.34.3", "--values", "-"],
+        input=yaml.safe_dump(values),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def pods(documents: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{document['kind']}/{document['metadata']['name']}", document["spec"]["template"]["spec"])
+        for document in documents
+        if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job")
+    ]
+
+
+def test_the_lab_has_every_chart_under_the_pinned_version() -> None:
+    versions = {name: repository.metadata(name) for name in repository.names()}
+    found = {name: (chart["version"], chart["appVersion"]) for name, chart in versions.items()}
+    pinned = {chart.name: (chart.version, chart.app_version) for chart in charts.ALL}
+    assert found == pinned, "raise version and appVersion in lab/charts/<name>/Chart.yaml together with the pin"
+
+
+def test_the_repository_is_the_same_at_every_start(tmp_path: pathlib.Path) -> None:
+    first, second = repository.build(tmp_path / "a"), repository.build(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes(), "Argo CD would see a new chart at every start"
+
+
+def test_the_index_names_archives_that_are_there_and_old_ones_go(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "sealed-secrets-0.0.1.tgz").write_bytes(b"old")
+    index = yaml.safe_load(repository.build(tmp_path).read_text())
+    files = {entry["urls"][0] for entries in index["entries"].values() for entry in entries}
+    assert files == {path.name for path in tmp_path.glob("*.tgz")}
+    assert set(index["entries"]) == set(repository.names())
+
+
+def test_a_lab_can_change_defaults_without_changing_the_sources(tmp_path: pathlib.Path) -> None:
+    before = repository.defaults("argo-cd")
+    archive = repository.package("argo-cd", {"controller": {"containerPorts": {"metrics": 20077}}})
+    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        values = yaml.safe_load(packed.extractfile("argo-cd/values.yaml").read())
+    assert values["controller"]["containerPorts"]["metrics"] == 20077
+    assert values["controller"]["replicas"] == before["controller"]["replicas"]
+    assert repository.defaults("argo-cd") == before
+
+
+@pytest.mark.parametrize(("chart", "variant"), SAMPLES)
+def test_the_lab_knows_every_value_the_program_sets(chart: str, variant: str) -> None:
+    jsonschema.validate(SAMPLES[chart, variant], repository.schema(repository.defaults(chart)))
+
+
+@pytest.mark.parametrize(("chart", "variant"), SAMPLES)
+def test_a_misspelt_value_is_refused(chart: str, variant: str) -> None:
+    values = copy.deepcopy(SAMPLES[chart, variant])
+    values["fullnameOveride"] = "x"
+    with pytest.raises(jsonschema.ValidationError, match="fullnameOveride"):
+        jsonschema.validate(values, repository.schema(repository.defaults(chart)))
+
+
+def test_a_value_of_the_wrong_kind_is_refused() -> None:
+    with pytest.raises(jsonschema.ValidationError, match="is not of type 'string'"):
+        jsonschema.validate({"keyrenewperiod": 0}, repository.schema(repository.defaults("sealed-secrets")))
+
+
+@pytest.mark.parametrize(("chart", "variant"), SAMPLES)
+def test_charts_render_and_stay_in_their_namespace(
+    chart: str, variant: str, unpacked: pathlib.Path, helm: pathlib.Path
+) -> None:
+    documents = render(helm, unpacked / chart, SAMPLES[chart, variant])
+    spaces = {document["metadata"].get("namespace") for document in documents} - {None}
+    assert spaces == {NAMESPACE.get(chart, chart)}, "the add-ons' project allows nothing else"
+    identities = [(d["kind"], d["metadata"].get("namespace"), d["metadata"]["name"]) for d in documents]
+    assert len(identities) == len(set(identities))
+
+
+@pytest.mark.parametrize(("chart", "variant"), [key for key in SAMPLES if key[0] in REAL_PROCESSES])
+def test_servers_listen_on_their_pods_own_address(
+    chart: str, variant: str, unpacked: pathlib.Path, helm: pathlib.Path
+) -> None:
+    for name, pod in pods(render(helm, unpacked / chart, SAMPLES[chart, variant])):
+        for container in pod["containers"]:
+            env = {item["name"] for item in container.get("env", [])}
+            assert "POD_IP" in env, f"{name}: every pod of a lab shares the machine's ports"
+
+
+def test_keys_are_not_renewed_and_the_controller_has_its_well_known_name(
+    unpacked: pathlib.Path, helm: pathlib.Path
+) -> None:
+    documents = render(helm, unpacked / "sealed-secrets", SAMPLES["sealed-secrets", "default"])
+    ((name, pod),) = pods(documents)
+    assert name == "Deployment/sealed-secrets"
+    args = pod["containers"][0]["args"]
+    assert args[args.index("--key-renew-period") + 1] == "0"
+
+
+@pytest.mark.parametrize(("chart", "name"), [("ingress-nginx", "ingress-nginx-controller"), ("traefik", "traefik")])
+def test_the_ingress_runs_on_its_nodes_behind_its_address(
+    chart: str, name: str, unpacked: pathlib.Path, helm: pathlib.Path
+) -> None:
+    documents = render(helm, unpacked / chart, SAMPLES[chart, "full"])
+    pod = dict(pods(documents))[f"DaemonSet/{name}"]
+    assert pod["nodeSelector"] == {"kubernetes.io/os": "linux", "nodepool": "ingress"}
+    assert pod["tolerations"] == [chart_values.TOLERATION]
+    service = next(d for d in documents if d["kind"] == "Service" and d["spec"].get("type") == "LoadBalancer")
+    assert service["spec"]["loadBalancerIP"] == "203.0.113.9"
+    assert service["spec"]["externalTrafficPolicy"] == "Local"
+    assert service["metadata"]["annotations"]["cloud.ionos.com/node-selector"] == "nodepool=ingress"
+    assert 5432 in {port["port"] for port in service["spec"]["ports"]}
+    classes = {d["metadata"]["name"] for d in documents if d["kind"] == "IngressClass"}
+    assert classes == ({"nginx"} if chart == "ingress-nginx" else {"traefik", "nginx"})
+
+
+def test_external_dns_gets_its_limits_as_options(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    ((_, pod),) = pods(render(helm, unpacked / "external-dns", SAMPLES["external-dns", "route53"]))
+    args = pod["containers"][0]["args"]
+    for option in ("--policy=sync", "--txt-owner-id=gitops-platform-sbx", "--zone-id-filter=Z2", "--provider=aws"):
+        assert option in args
+    assert {"--domain-filter=example.org", "--domain-filter=example.io"} <= set(args)
+
+
+def test_argo_cds_configuration_arrives_in_its_configmaps(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    documents = render(helm, unpacked / "argo-cd", SAMPLES["argo-cd", "github"])
+    maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap" and d.get("data")}
+    assert maps["argocd-cm"]["admin.enabled"] == "false"
+    assert "obj.status.health" in maps["argocd-cm"]["resource.customizations.health.argoproj.io_Application"]
+    assert maps["argocd-cmd-params-cm"]["server.insecure"] == "true"
+    assert maps["argocd-rbac-cm"]["policy.default"] == "role:readonly"
+    (ingress,) = (d for d in documents if d["kind"] == "Ingress")
+    backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+    assert backend == {"name": "argocd-server", "port": {"number": 80}}
+
+
+def test_dex_is_there_only_with_github(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    for variant, there in (("github", True), ("plain", False)):
+        names = {name for name, _ in pods(render(helm, unpacked / "argo-cd", SAMPLES["argo-cd", variant]))}
+        assert ("Deployment/argocd-dex-server" in names) is there

@@ -1,0 +1,326 @@
+"""What is said before the first resource: credentials that are missing, a cluster that cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime
+import http.server
+import ipaddress
+import pathlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import preflight
+import settings
+from preflight import cloud, cluster
+
+NO_HOME = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
+AWS_KEYS = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
+
+
+# AWS
+
+
+def aws(tmp_path: pathlib.Path, credentials: str = "", config: str = "", **environment: str) -> list[str]:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(credentials)
+    (tmp_path / ".aws" / "config").write_text(config)
+    return [str(one) for one in cloud.aws({**NO_HOME, "HOME": str(tmp_path), **environment})]
+
+
+def test_without_aws_credentials_the_ways_to_give_them_are_named() -> None:
+    (found,) = cloud.aws(NO_HOME)
+    assert "set AWS_PROFILE, or AWS_ACCESS_KEY_ID" in found.fix
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        AWS_KEYS,
+        {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/x"},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials"},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": __file__, "AWS_ROLE_ARN": "arn:aws:iam::1:role/ci"},
+    ],
+)
+def test_credentials_from_the_environment_are_enough(environment: dict[str, str]) -> None:
+    assert list(cloud.aws({**NO_HOME, **environment})) == []
+
+
+@pytest.mark.parametrize("alone", AWS_KEYS)
+def test_half_a_key_is_named(alone: str) -> None:
+    (found,) = cloud.aws({**NO_HOME, alone: "canary"})
+    other = next(key for key in AWS_KEYS if key != alone)
+    assert found.problem == f"{alone} is set without {other}"
+
+
+def test_a_web_identity_without_its_token_file_is_named() -> None:
+    (found,) = cloud.aws({**NO_HOME, "AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/token", "AWS_ROLE_ARN": "arn"})
+    assert "/nonexistent/token" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("credentials", "config", "profile"),
+    [
+        ("[default]\naws_access_key_id = x\n", "", ""),
+        ("", "[default]\nrole_arn = x\n", ""),
+        ("", "[profile ops]\nsso_session = x\n", "ops"),
+        ("[ops]\naws_access_key_id = x\n", "[profile ops]\nregion = x\n", "ops"),
+        ("", "[profile ops]\ncredential_process = x\n", "ops"),
+    ],
+)
+def test_a_profile_is_enough(tmp_path: pathlib.Path, credentials: str, config: str, profile: str) -> None:
+    assert aws(tmp_path, credentials, config, **({"AWS_PROFILE": profile} if profile else {})) == []
+
+
+def test_a_profile_that_is_not_there_is_named_with_those_that_are(tmp_path: pathlib.Path) -> None:
+    (found,) = aws(tmp_path, "[default]\naws_access_key_id = x\n[dev]\n", AWS_PROFILE="ops")
+    assert "AWS_PROFILE names ops, which is not there (there are: default, dev)" in found
+
+
+def test_a_profile_without_credentials_is_named(tmp_path: pathlib.Path) -> None:
+    (found,) = aws(tmp_path, "", "[profile ops]\nregion = eu-central-1\n", AWS_PROFILE="ops")
+    assert "profile ops has no credentials" in found
+
+
+def test_a_broken_profile_file_is_as_good_as_none(tmp_path: pathlib.Path) -> None:
+    (found,) = aws(tmp_path, "aws_access_key_id = canary-secret\n")
+    assert "canary" not in found
+
+
+# IONOS
+
+
+@pytest.mark.parametrize(
+    ("environment", "has_token"),
+    [({}, True), ({"IONOS_TOKEN": "x"}, False), ({"IONOS_USERNAME": "x", "IONOS_PASSWORD": "y"}, False)],
+)
+def test_any_way_to_log_in_to_ionos_is_enough(environment: dict[str, str], has_token: bool) -> None:
+    assert list(cloud.ionos(environment, has_token)) == []
+
+
+def test_without_a_token_for_ionos_both_ways_to_give_it_are_named() -> None:
+    (found,) = cloud.ionos({}, False)
+    assert "IONOS_TOKEN" in found.fix
+    assert "pulumi config set --secret ionosToken" in found.fix
+
+
+def test_half_a_login_to_ionos_is_named() -> None:
+    (found,) = cloud.ionos({"IONOS_PASSWORD": "canary"}, False)
+    assert "IONOS_PASSWORD is set alone" in found.problem
+
+
+# An existing cluster
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        allowed = self.headers.get("Authorization") in (None, "Bearer canary-token")
+        self.send_response(200 if allowed and self.path == "/version" else 401)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, bytes]:
+    """A file with a self-signed certificate for 127.0.0.1 and its key, and the certificate alone."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("api.example.org")]
+            ),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    public = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = tmp_path_factory.mktemp("tls") / "server.pem"
+    file.write_bytes(private + public)
+    return file, public
+
+
+@pytest.fixture(scope="module")
+def server(authority: tuple[pathlib.Path, bytes]) -> Iterator[str]:
+    """The URL of something that answers as an API server does."""
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority[0])
+    httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"https://127.0.0.1:{httpd.server_port}"
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def kubeconfig(server: str, authority: bytes | None = None, **keys: Any) -> dict[str, Any]:
+    data = {"certificate-authority-data": base64.b64encode(authority).decode()} if authority else {}
+    return {
+        "current-context": "main",
+        "contexts": [
+            {"name": "main", "context": {"cluster": "c", "user": "u"}},
+            {"name": "lost", "context": {"cluster": "gone", "user": "u"}},
+            {"name": "nobody", "context": {"cluster": "c", "user": "gone"}},
+        ],
+        "clusters": [{"name": "c", "cluster": {"server": server, **data, **keys.pop("cluster", {})}}],
+        "users": [{"name": "u", "user": keys.pop("user", {"token": "canary-token"})}],
+        **keys,
+    }
+
+
+def ask(content: Any, context: str | None = None) -> list[str]:
+    """What is said about an existing cluster with this kubeconfig (a mapping, or text)."""
+    text = content if isinstance(content, str) else yaml.safe_dump(content)
+    existing = settings.ExistingCluster(provider="existing", name="x", context=context)
+    found = [str(one) for one in cluster.problems(existing, text)]
+    assert "canary" not in str(found), "credentials must not get into a message"
+    return found
+
+
+def test_a_cluster_that_answers_is_fine(server: str, authority: tuple[pathlib.Path, bytes]) -> None:
+    assert ask(kubeconfig(server, authority[1])) == []
+
+
+def test_files_named_by_the_kubeconfig_are_found_beside_it(
+    server: str, authority: tuple[pathlib.Path, bytes], tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "ca.pem").write_bytes(authority[1])
+    (tmp_path / "token").write_text("canary-token\n")
+    content = kubeconfig(server, cluster={"certificate-authority": "ca.pem"}, user={"tokenFile": "token"})
+    (tmp_path / "config").write_text(yaml.safe_dump(content))
+    existing = settings.ExistingCluster(provider="existing", name="x", kubeconfigPath=str(tmp_path / "config"))
+    assert list(cluster.problems(existing, None)) == []
+
+
+def test_a_certificate_may_have_a_name_of_its_own(server: str, authority: tuple[pathlib.Path, bytes]) -> None:
+    assert ask(kubeconfig(server, authority[1], cluster={"tls-server-name": "api.example.org"})) == []
+    (found,) = ask(kubeconfig(server, authority[1], cluster={"tls-server-name": "other.example.org"}))
+    assert "certificate does not verify" in found
+
+
+def test_a_refused_token_is_said(server: str, authority: tuple[pathlib.Path, bytes]) -> None:
+    (found,) = ask(kubeconfig(server, authority[1], user={"token": "canary-old"}))
+    assert "does not take its token (401)" in found
+    assert "new kubeconfig" in found
+
+
+def test_any_answer_to_somebody_without_a_token_counts_as_reachable(
+    server: str, authority: tuple[pathlib.Path, bytes]
+) -> None:
+    content = kubeconfig(f"{server}/elsewhere", authority[1], user={"client-certificate-data": "eA=="})
+    assert ask(content) == [], "with a client certificate nothing can be said about a 401 to nobody"
+
+
+def test_a_wrong_authority_is_said(server: str) -> None:
+    (found,) = ask(kubeconfig(server))
+    assert "certificate does not verify" in found
+
+
+def test_the_kubeconfig_may_ask_not_to_verify(server: str) -> None:
+    assert ask(kubeconfig(server, cluster={"insecure-skip-tls-verify": True})) == []
+
+
+def test_a_closed_port_is_said() -> None:
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (found,) = ask(kubeconfig(f"https://u:canary@127.0.0.1:{port}"))
+    assert f"https://127.0.0.1:{port} cannot be reached: nothing listens there" in found
+
+
+def test_an_unknown_host_is_said() -> None:
+    (found,) = ask(kubeconfig("https://api.invalid"))
+    assert "its name is not known here" in found or "no answer" in found
+
+
+def test_silence_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "SECONDS", 0.2)
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        (found,) = ask(kubeconfig(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+    assert "no answer within 0.2 s" in found
+
+
+def test_something_that_is_no_api_server_is_said(server: str) -> None:
+    (found,) = ask(kubeconfig(server.replace("https:", "http:")))
+    assert "cannot be reached" in found
+
+
+@pytest.mark.parametrize(
+    ("content", "context", "words"),
+    [
+        (kubeconfig("https://x"), "prod", "has no context prod (there are: main, lost, nobody)"),
+        (kubeconfig("https://x"), "lost", "has no cluster gone (there are: c)"),
+        (kubeconfig("https://x"), "nobody", "has no user gone (there are: u)"),
+        (kubeconfig("https://x", **{"current-context": ""}), None, "has no current context (there are: main, lost"),
+        (kubeconfig("https://x", contexts=None), "main", "(there are: none)"),
+        (kubeconfig("nowhere"), None, "names no server that has a URL"),
+        (kubeconfig("https://x", cluster={"certificate-authority": "/nonexistent"}), None, "/nonexistent"),
+        (kubeconfig("https://x", b"canary"), None, "certificate authority cannot be read"),
+        (kubeconfig("https://x", user={"client-key": "/nonexistent"}), None, "client-key"),
+        (kubeconfig("https://x", user={"exec": {"command": "no-such-login"}}), None, "no-such-login, which is not on"),
+        ("token: [canary", None, "no valid YAML (line 1)"),
+        ("canary", None, "is no kubeconfig"),
+        ("", None, "is no kubeconfig"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_work_is_refused_with_its_cause(content: Any, context: str | None, words: str) -> None:
+    (found,) = ask(content, context)
+    assert found.startswith("kubeconfig: the secret kubeconfig")
+    assert words in found
+
+
+def test_a_kubeconfig_that_is_not_there_is_named() -> None:
+    existing = settings.ExistingCluster(provider="existing", name="x", kubeconfigPath="/nonexistent/config")
+    (found,) = cluster.problems(existing, None)
+    assert found.problem == "/nonexistent/config is not there"
+
+
+# All of it
+
+
+def test_everything_that_is_missing_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("IONOS_TOKEN", "IONOS_USERNAME", "IONOS_PASSWORD", *AWS_KEYS, "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(key, raising=False)
+    for key, value in NO_HOME.items():
+        monkeypatch.setenv(key, value)
+    raw = {"cluster": {"provider": "ionos", "kubernetesVersion": "1.34.3"}, "dns": {"domains": ["example.org"]}}
+    with pytest.raises(pulumi.RunError) as error:
+        preflight.check(settings.parse(raw, "sbx"), settings.Secrets(None, None, None, None))
+    lines = str(error.value).splitlines()
+    assert lines[0] == "2 things missing before this can run; nothing was changed"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["IONOS credentials", "AWS credentials"]
+
+
+def test_only_what_the_stack_needs_is_asked_for() -> None:
+    raw = {
+        "cluster": {"provider": "ionos", "kubernetesVersion": "1.34.3"},
+        "dns": {"provider": "ionos", "domains": ["example.org"]},
+    }
+    found = preflight.problems(settings.parse(raw, "sbx", ["ionosDnsToken"]), NO_HOME, None, has_ionos_token=True)
+    assert list(found) == [], "nobody needs AWS for IONOS DNS"
