@@ -34,12 +34,7 @@ def services(lab: layout.Lab) -> list[Service]:
     module = (sys.executable, "-m")
     stand_ins = [plugin for plugin in workspace.PLUGINS if not workspace.real_plugin(lab, plugin)]
     known = [
-        Service(
-            "aws",
-            (*module, "moto.server", "-H", lab.address, "-p", str(lab.ports["aws"])),
-            ("aws",),
-            volatile=True,
-        ),
+        Service("aws", (*module, "lab.aws"), ("aws", "aws_proxy"), volatile=True),
         Service("charts", (*module, "lab.charts"), ("charts",)),
         Service("cloud", (*module, "lab.cloud"), ("ionos",)),
         Service("agent", (*module, "lab.agent"), ("kubelet",)),

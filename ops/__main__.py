@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from ops import config
+from ops import config, recover
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
 )
 app.add_typer(config.app, name="config")
+app.command()(recover.recover)
 
 
 if __name__ == "__main__":

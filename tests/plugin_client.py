@@ -83,7 +83,9 @@ class Plugin:
         assert not response.failures, [failure.reason for failure in response.failures]
         return values.from_struct(response.inputs)
 
-    def create(self, type: str, name: str, inputs: dict[str, Any], timeout: float = 0, preview: bool = False) -> Resource:
+    def create(
+        self, type: str, name: str, inputs: dict[str, Any], timeout: float = 0, preview: bool = False
+    ) -> Resource:
         """Check and create."""
         checked = self.check(type, name, inputs)
         request = provider_pb2.CreateRequest(
@@ -107,7 +109,12 @@ class Plugin:
         return self.ask("Diff", request)
 
     def update(
-        self, resource: Resource, inputs: dict[str, Any], timeout: float = 0, preview: bool = False, ignore: tuple[str, ...] = ()
+        self,
+        resource: Resource,
+        inputs: dict[str, Any],
+        timeout: float = 0,
+        preview: bool = False,
+        ignore: tuple[str, ...] = (),
     ) -> Resource:
         """Check and update."""
         type, name = resource.urn.split("::")[2:]

@@ -192,7 +192,7 @@ class Container:
         if self._prober:
             self._prober.stop()
         self._process = self._prober = None
-        killed, self._kill_at = self._kill_at is not None, None
+        self._kill_at = None
         steady = time.monotonic() - self._began > status.STEADY_SECONDS
         self._failures = 1 if steady else self._failures + 1
         message = ""
@@ -204,12 +204,11 @@ class Container:
             return
         self.last_state = self.state
         self.restart_count += 1
-        seconds = 0.0 if killed else status.backoff(self._failures)
+        seconds = status.backoff(self._failures)
         self._not_before = time.monotonic() + seconds
         text = f"back-off {seconds:g}s restarting failed container={self.name}"
-        if seconds:
-            self.state = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
-            self._place.say("BackOff", f"{text} (exit code {code})", "Warning")
+        self.state = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
+        self._place.say("BackOff", f"{text} (exit code {code})", "Warning")
 
     def _wait(self, reason: str, message: str) -> None:
         self.state = {"waiting": {"reason": reason, "message": message}}

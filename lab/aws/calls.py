@@ -68,7 +68,8 @@ def normalized(name: str) -> str:
 
     def escaped(token: bytes) -> str:
         # A dot that was escaped belongs to its label and stays so.
-        char = chr(int(token[1:], 8) & 255 if len(token) == 4 else token[0]).lower()
+        code = int(token[1:], 8) & 255 if len(token) == 4 else token[0]
+        char = bytes([code]).lower().decode("latin-1")
         plain = "[a-z0-9_-]" if len(token) == 4 else "[a-z0-9._-]"
         return char if re.fullmatch(plain, char) else f"\\{ord(char):03o}"
 

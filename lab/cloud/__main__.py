@@ -26,7 +26,9 @@ def main() -> int:
         cloud = emulator.Emulator(
             store, lab.endpoint("ionos"), lab.public_network, lab.home / "cluster.kubeconfig", controller.addresses
         )
-        worker = work.Worker(store, nodes.Registry(lab, client), lambda: control_plane.start(lab), lambda: control_plane.clear(lab))
+        worker = work.Worker(
+            store, nodes.Registry(lab, client), lambda: control_plane.start(lab), lambda: control_plane.clear(lab)
+        )
         cloud.ordered = worker.wake
         http = server.Server((lab.address, lab.ports["ionos"]), cloud)
     except (layout.LabError, OSError) as error:

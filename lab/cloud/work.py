@@ -18,7 +18,6 @@ from lab.cloud import store as stores
 Json = dict[str, typing.Any]
 
 LOG = logging.getLogger("lab.cloud")
-TICK_SECONDS = 0.1
 PATIENCE_SECONDS = 180
 """How long a step that fails is tried again before its object is FAILED."""
 
@@ -62,12 +61,18 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            waiting = [entry for entry in self._store.all() if entry["due"] is not None]
-            for entry in waiting:
-                if entry["due"] <= time.time() and entry["id"] not in self._running:
-                    self._running.add(entry["id"])
-                    threading.Thread(target=self._finish, args=(entry,), daemon=True).start()
-            self._wake.wait(TICK_SECONDS if waiting else None)
+            with self._store.hold():
+                due = [(entry["due"], entry) for entry in self._store.all() if entry["due"] is not None]
+            waiting = []
+            for moment, entry in due:
+                if entry["id"] in self._running:
+                    continue
+                if moment > time.time():
+                    waiting.append(moment)
+                    continue
+                self._running.add(entry["id"])
+                threading.Thread(target=self._finish, args=(entry,), daemon=True).start()
+            self._wake.wait(max(min(waiting) - time.time(), 0) if waiting else None)
             self._wake.clear()
 
     def _finish(self, entry: Json) -> None:

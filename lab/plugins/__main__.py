@@ -28,7 +28,9 @@ def main(names: list[str]) -> int:
             port = lab.ports.get(f"plugin_{name}")
             if port is None:
                 raise layout.LabError(f"there is no plugin {name}")
-            servers.append(base.serve(importlib.import_module(f"lab.plugins.{name}").provider(), layout.ENGINE_ADDRESS, port))
+            servers.append(
+                base.serve(importlib.import_module(f"lab.plugins.{name}").provider(), layout.ENGINE_ADDRESS, port)
+            )
     except (layout.LabError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -108,6 +108,8 @@ class Call:
     """The engine's random seed for names; may be empty."""
     ignore_changes: tuple[str, ...] = ()
     """Property paths whose changes the user wants ignored (the engine has put the old inputs there already)."""
+    environment: collections.abc.Callable[[], collections.abc.Mapping[str, str]] = dict
+    """The environment of the engine, which a real plugin would have inherited (takes some 20 ms)."""
     cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
     """Set when the run is interrupted or the engine is gone."""
     log: collections.abc.Callable[[str, str, bool], None] = lambda severity, message, ephemeral: None
@@ -159,7 +161,10 @@ class Resource:
     """Outputs that are always secret."""
 
     def check(self, call: Call, olds: Properties, news: Properties) -> Properties:
-        """The inputs with defaults (see `autoname`) filled in; Invalid when they cannot work. Unknowns may be inside."""
+        """The inputs with defaults (see `autoname`) filled in; Invalid when they cannot work.
+
+        Unknowns may be inside.
+        """
         return news
 
     def diff(self, call: Call, state: State, inputs: Properties) -> differ.Diff:

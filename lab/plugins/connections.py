@@ -16,7 +16,12 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from lab.plugins import base
 
-SEVERITY = {"debug": engine_pb2.DEBUG, "info": engine_pb2.INFO, "warning": engine_pb2.WARNING, "error": engine_pb2.ERROR}
+SEVERITY = {
+    "debug": engine_pb2.DEBUG,
+    "info": engine_pb2.INFO,
+    "warning": engine_pb2.WARNING,
+    "error": engine_pb2.ERROR,
+}
 
 
 class Connection:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import collections.abc
 import concurrent.futures
 import contextlib
+import dataclasses
 import logging
 import typing
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2
+from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from lab.plugins import base, connections, differ, values
+from lab.plugins import base, connections, differ, engine, values
 
 LOG = logging.getLogger("lab.plugins")
 THREADS = 256
+Message = typing.Any
+"""A request; the generated classes have no common base with these fields."""
+
 MESSAGE_LIMIT = 400 * 1024 * 1024
 
 
@@ -25,27 +30,27 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self.provider = provider
         self._connections = connections.Connections()
 
-    def Handshake(self, request, context):
+    def Handshake(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.ProviderHandshakeResponse:
         self._connections.open(context.peer(), request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=self.provider.accepts_secrets, accept_resources=False, accept_outputs=False
         )
 
-    def Attach(self, request, context):
+    def Attach(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._connections.get(context.peer(), request.address)
         return empty_pb2.Empty()
 
-    def GetPluginInfo(self, request, context):
+    def GetPluginInfo(self, request: Message, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=self.provider.version())
 
-    def Cancel(self, request, context):
+    def Cancel(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._connections.get(context.peer()).cancel()
         return empty_pb2.Empty()
 
-    def GetSchema(self, request, context):
+    def GetSchema(self, request: Message, context: grpc.ServicerContext) -> None:
         context.abort(grpc.StatusCode.UNIMPLEMENTED, f"this {self.provider.name} plugin has no schema")
 
-    def CheckConfig(self, request, context):
+    def CheckConfig(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         with self._call(request, context) as call:
             olds, news = _inputs(request.olds), _inputs(request.news)
             try:
@@ -53,19 +58,19 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             except base.Invalid as error:
                 return provider_pb2.CheckResponse(failures=_failures(error))
 
-    def DiffConfig(self, request, context):
+    def DiffConfig(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         with self._call(request, context) as call:
             olds = values.from_struct(request.old_inputs if request.HasField("old_inputs") else request.olds)
             diff = self.provider.diff_config(call, olds, values.from_struct(request.news))
             return _diff_response(diff)
 
-    def Configure(self, request, context):
+    def Configure(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         with self._call(request, context) as call:
             config = values.without_nulls(values.plain(values.from_struct(request.args)))
             self._connections.get(context.peer()).client = self.provider.configure(call, config)
             return provider_pb2.ConfigureResponse(acceptSecrets=self.provider.accepts_secrets, supportsPreview=True)
 
-    def Invoke(self, request, context):
+    def Invoke(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
         with self._call(request, context) as call:
             function = self.provider.function(request.tok)
             if function is None:
@@ -78,7 +83,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             getattr(response, "return").CopyFrom(values.to_struct(result))
             return response
 
-    def Check(self, request, context):
+    def Check(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         with self._call(request, context) as call:
             try:
                 news = self._resource(call).check(call, _inputs(request.olds), _inputs(request.news))
@@ -86,12 +91,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 return provider_pb2.CheckResponse(failures=_failures(error))
             return provider_pb2.CheckResponse(inputs=values.to_struct(news))
 
-    def Diff(self, request, context):
+    def Diff(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         with self._call(request, context) as call:
             state = _state(request.id, request.old_inputs, request.olds)
             return _diff_response(self._resource(call).diff(call, state, _inputs(request.news)))
 
-    def Create(self, request, context):
+    def Create(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         with self._call(request, context) as call:
             resource, inputs = self._resource(call), _inputs(request.properties)
             if request.preview:
@@ -100,7 +105,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             created = resource.create(call, inputs)
             return provider_pb2.CreateResponse(id=created.id, properties=_outputs(resource, created.outputs))
 
-    def Read(self, request, context):
+    def Read(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         with self._call(request, context) as call:
             resource = self._resource(call)
             state = resource.read(call, _state(request.id, request.inputs, request.properties))
@@ -110,14 +115,18 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 id=state.id, inputs=values.to_struct(state.inputs), properties=_outputs(resource, state.outputs)
             )
 
-    def Update(self, request, context):
+    def Update(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         with self._call(request, context) as call:
             resource, inputs = self._resource(call), _inputs(request.news)
             state = _state(request.id, request.old_inputs, request.olds)
-            outputs = resource.preview_outputs(call, state, inputs) if request.preview else resource.update(call, state, inputs)
+            outputs = (
+                resource.preview_outputs(call, state, inputs)
+                if request.preview
+                else resource.update(call, state, inputs)
+            )
             return provider_pb2.UpdateResponse(properties=_outputs(resource, outputs))
 
-    def Delete(self, request, context):
+    def Delete(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:
         with self._call(request, context) as call:
             self._resource(call).delete(call, _state(request.id, request.old_inputs, request.properties))
             return empty_pb2.Empty()
@@ -129,7 +138,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return resource
 
     @contextlib.contextmanager
-    def _call(self, request, context):
+    def _call(self, request: Message, context: grpc.ServicerContext) -> collections.abc.Iterator[base.Call]:
         """A Call for a request; exceptions inside end the request with the right status."""
         connection = self._connections.get(context.peer())
         urn = getattr(request, "urn", "")
@@ -143,10 +152,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             timeout=getattr(request, "timeout", 0.0),
             seed=getattr(request, "randomSeed", b""),
             ignore_changes=tuple(getattr(request, "ignoreChanges", ())),
+            environment=lambda: engine.environment(context.peer()),
             log=lambda severity, message, ephemeral: connection.log(urn, severity, message, ephemeral),
         )
         connection.add(call)
-        if not context.add_callback(call.cancelled.set):  # the engine was killed: its request ends, and the waits with it
+        if not context.add_callback(
+            call.cancelled.set
+        ):  # the engine was killed: its request ends, and the waits with it
             call.cancelled.set()
         try:
             yield call
@@ -163,16 +175,16 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             connection.remove(call)
 
 
-def _inputs(struct) -> base.Properties:
+def _inputs(struct: struct_pb2.Struct) -> base.Properties:
     return values.without_nulls(values.from_struct(struct))
 
 
-def _outputs(resource: base.Resource, outputs: base.Properties):
+def _outputs(resource: base.Resource, outputs: base.Properties) -> struct_pb2.Struct:
     marked = {key: values.secret(value) if key in resource.secret_outputs else value for key, value in outputs.items()}
     return values.to_struct(marked)
 
 
-def _state(id: str, inputs, outputs) -> base.State:
+def _state(id: str, inputs: struct_pb2.Struct, outputs: struct_pb2.Struct) -> base.State:
     return base.State(id, _inputs(inputs), values.from_struct(outputs))
 
 
@@ -183,7 +195,11 @@ def _failures(error: base.Invalid) -> list[provider_pb2.CheckFailure]:
 def _diff_response(diff: differ.Diff) -> provider_pb2.DiffResponse:
     kinds = provider_pb2.PropertyDiff
     plain = {differ.ADD: kinds.ADD, differ.DELETE: kinds.DELETE, differ.UPDATE: kinds.UPDATE}
-    replacing = {differ.ADD: kinds.ADD_REPLACE, differ.DELETE: kinds.DELETE_REPLACE, differ.UPDATE: kinds.UPDATE_REPLACE}
+    replacing = {
+        differ.ADD: kinds.ADD_REPLACE,
+        differ.DELETE: kinds.DELETE_REPLACE,
+        differ.UPDATE: kinds.UPDATE_REPLACE,
+    }
     detailed = {
         differ.path_text(path): kinds(kind=(replacing if diff.replaces(path) else plain)[kind], inputDiff=True)
         for path, kind in diff.changes.items()
@@ -198,7 +214,7 @@ def _diff_response(diff: differ.Diff) -> provider_pb2.DiffResponse:
     )
 
 
-def _abort_init_failed(context, error: base.InitFailed, resource: base.Resource | None) -> None:
+def _abort_init_failed(context: grpc.ServicerContext, error: base.InitFailed, resource: base.Resource | None) -> None:
     detail = any_pb2.Any()
     outputs = _outputs(resource or base.Resource(), error.outputs)
     inputs = values.to_struct(error.inputs) if error.inputs is not None else None
@@ -210,10 +226,11 @@ def _abort_init_failed(context, error: base.InitFailed, resource: base.Resource 
     context.abort_with_status(_Status(code, str(error), (("grpc-status-details-bin", status.SerializeToString()),)))
 
 
-class _Status(typing.NamedTuple):
+@dataclasses.dataclass
+class _Status(grpc.Status):
     code: grpc.StatusCode
     details: str
-    trailing_metadata: tuple[tuple[str, bytes], ...]
+    trailing_metadata: typing.Any
 
 
 def start(provider: base.Provider, address: str, port: int) -> grpc.Server:

@@ -14,19 +14,21 @@ import typing
 from google.protobuf import struct_pb2
 
 SIGNATURE_KEY = "4dabf18193072939515e22adb298388d"
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a signature, no password
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 REFERENCE = "5cf8f73096256a8f31e491e813e4eb8e"
 UNKNOWN_MARK = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-UNKNOWN_MARKS = frozenset({
-    UNKNOWN_MARK,
-    "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
-    "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
-    "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
-    "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
-    "e48ece36-62e2-4504-bad9-02848725956a",  # archive
-    "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
-})
+UNKNOWN_MARKS = frozenset(
+    {
+        UNKNOWN_MARK,
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",  # bool
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",  # number
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",  # array
+        "030794c1-ac77-496b-92df-f27374a8bd58",  # asset
+        "e48ece36-62e2-4504-bad9-02848725956a",  # archive
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",  # object
+    }
+)
 
 Value = typing.Any
 """None | bool | int | float | str | list[Value] | dict[str, Value] | Secret | UNKNOWN | Reference | Opaque"""
@@ -66,10 +68,10 @@ class Opaque:
 
 
 def from_struct(struct: struct_pb2.Struct | None) -> dict[str, Value]:
-    """The properties of a request; {} when there are none."""
+    """The properties of a request, keys in order (a message's own order is random); {} when there are none."""
     if struct is None:
         return {}
-    return {key: _from_value(value) for key, value in struct.fields.items()}
+    return {key: _from_value(value) for key, value in sorted(struct.fields.items())}
 
 
 def to_struct(properties: collections.abc.Mapping[str, Value]) -> struct_pb2.Struct:
@@ -92,7 +94,7 @@ def _from_value(value: struct_pb2.Value) -> Value:
     if kind == "list_value":
         return [_from_value(item) for item in value.list_value.values]
     if kind == "struct_value":
-        fields = {key: _from_value(item) for key, item in value.struct_value.fields.items()}
+        fields = {key: _from_value(item) for key, item in sorted(value.struct_value.fields.items())}
         return _signed(fields) if SIGNATURE_KEY in fields else fields
     return None
 
@@ -106,7 +108,9 @@ def _signed(fields: dict[str, Value]) -> Value:
         return Secret(value) if fields.get("secret") else value
     if signature == REFERENCE:
         identifier = fields.get("id")
-        return Reference(fields["urn"], identifier if isinstance(identifier, str) else "", fields.get("packageVersion") or "")
+        return Reference(
+            fields["urn"], identifier if isinstance(identifier, str) else "", fields.get("packageVersion") or ""
+        )
     return Opaque(fields)
 
 

@@ -55,7 +55,10 @@ def config_map(namespace: str, name: str | None = "c", **data: str) -> dict[str,
 
 def deployment(namespace: str, app: str = "d", **annotations: str) -> dict[str, Any]:
     labels = {"app": app}
-    pod = {"metadata": {"labels": labels}, "spec": {"schedulerName": "nobody", "containers": [{"name": "c", "image": "i"}]}}
+    pod = {
+        "metadata": {"labels": labels},
+        "spec": {"schedulerName": "nobody", "containers": [{"name": "c", "image": "i"}]},
+    }
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": pod}
     metadata = {"name": "d", "namespace": namespace, "annotations": annotations}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
@@ -118,7 +121,9 @@ def test_drift_is_seen_by_a_refresh_only_and_put_back_by_the_next_update(
     inputs = config_map(namespace, a="1")
     made = plugin.create(CONFIG_MAP, "c", inputs)
     path = f"/api/v1/namespaces/{namespace}/configmaps/c"
-    api.request("PATCH", path, {"data": {"a": "drift"}}, {"fieldManager": "kubectl-patch"}, "application/merge-patch+json")
+    api.request(
+        "PATCH", path, {"data": {"a": "drift"}}, {"fieldManager": "kubectl-patch"}, "application/merge-patch+json"
+    )
     assert plugin.diff(made, inputs).changes == 1, "no refresh, no drift"
     seen = plugin.read(made)
     assert seen is not None
@@ -137,7 +142,9 @@ def test_a_field_that_another_manager_applied_stops_preview_and_update_unless_fo
     query = {"fieldManager": "other", "force": "true"}
     api.request("PATCH", path, config_map(namespace, a="theirs"), query, cluster.APPLY)
     for preview in (True, False):
-        with pytest.raises(Failed, match=r"field conflict[\s\S]*pulumi-kubernetes-\w{8}[\s\S]*conflict with \"other\": .data.a") as failed:
+        with pytest.raises(
+            Failed, match=r"field conflict[\s\S]*pulumi-kubernetes-\w{8}[\s\S]*conflict with \"other\": .data.a"
+        ) as failed:
             plugin.update(made, config_map(namespace, a="3"), preview=preview)
         assert failed.value.init is not None, "the object is there: it must stay in state"
     forced = config_map(namespace, a="3")
@@ -145,7 +152,9 @@ def test_a_field_that_another_manager_applied_stops_preview_and_update_unless_fo
     assert plugin.update(made, forced).outputs["data"] == {"a": "3"}
 
 
-def test_a_patch_resource_sets_its_fields_only_and_lets_go_of_them(plugin: Plugin, api: cluster.Cluster, namespace: str) -> None:
+def test_a_patch_resource_sets_its_fields_only_and_lets_go_of_them(
+    plugin: Plugin, api: cluster.Cluster, namespace: str
+) -> None:
     path = f"/api/v1/namespaces/{namespace}/configmaps/c"
     api.request("POST", path.removesuffix("/c"), config_map(namespace, a="1"))
     patch = plugin.create(f"{CONFIG_MAP}Patch", "p", config_map(namespace, b="2"))
@@ -162,7 +171,9 @@ def test_an_immutable_field_means_a_replacement_with_the_old_one_deleted_first(p
     assert "spec" in diff.replaces
     assert diff.deleteBeforeReplace
     preview = plugin.create(DEPLOYMENT, "d", deployment(namespace, "other"), preview=True)
-    assert preview.outputs["spec"]["selector"] == {"matchLabels": {"app": "other"}}, "the name is taken: inputs are shown"
+    assert preview.outputs["spec"]["selector"] == {"matchLabels": {"app": "other"}}, (
+        "the name is taken: inputs are shown"
+    )
     plugin.delete(made)
 
 
@@ -194,7 +205,9 @@ def test_a_cancelled_wait_ends_at_once_and_the_object_stays_in_state(
     other.create(CONFIG_MAP, "c", config_map(namespace)), "other connections go on"
 
 
-def test_a_custom_resource_waits_for_what_its_annotation_names(plugin: Plugin, api: cluster.Cluster, namespace: str) -> None:
+def test_a_custom_resource_waits_for_what_its_annotation_names(
+    plugin: Plugin, api: cluster.Cluster, namespace: str
+) -> None:
     plural = f"things{os.urandom(3).hex()}"
     version = {
         "name": "v1",
@@ -307,7 +320,9 @@ def test_an_unreachable_cluster_fails_creation_at_once_but_not_a_preview(
     plugin.delete(made)
 
 
-def test_ignored_changes_stay_as_they_are_live(port: int, cluster_kubeconfig: str, api: cluster.Cluster, namespace: str) -> None:
+def test_ignored_changes_stay_as_they_are_live(
+    port: int, cluster_kubeconfig: str, api: cluster.Cluster, namespace: str
+) -> None:
     plugin = Plugin(port, kubeconfig=cluster_kubeconfig, enableConfigMapMutable="true")
     made = plugin.create(CONFIG_MAP, "c", config_map(namespace, a="1", b="1"))
     assert plugin.diff(made, config_map(namespace, a="2", b="1"), ("data.a",)).changes == 1

@@ -104,7 +104,12 @@ def test_a_release_is_installed_upgraded_found_and_uninstalled(
     made = plugin.create(RELEASE, "r", inputs)
     status = made.outputs["status"]
     assert made.id == f"{namespace}/r"
-    assert (status["status"], status["revision"], status["version"], status["appVersion"]) == ("deployed", 1, "1.2.3", "9.9.9")
+    assert (status["status"], status["revision"], status["version"], status["appVersion"]) == (
+        "deployed",
+        1,
+        "1.2.3",
+        "9.9.9",
+    )
     assert made.outputs["resourceNames"] == {"ConfigMap/v1": [f"{namespace}/r"]}
     assert plugin.diff(made, inputs).changes == 1
     changed = release(repository, namespace, values={"text": "new"})

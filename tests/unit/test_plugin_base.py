@@ -18,22 +18,32 @@ from lab.plugins import base, differ, server, values
 
 TYPE = "fake:module:Thing"
 
-plain = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.just(values.UNKNOWN)
+    | st.builds(values.Reference, st.text(min_size=1, max_size=5), st.text(max_size=5))
 )
+keys = st.text(max_size=3)
 marked = st.recursive(
-    plain | st.just(values.UNKNOWN) | st.builds(values.Reference, st.text(min_size=1), st.text()),
-    lambda inner: st.builds(values.Secret, inner) | st.lists(inner) | st.dictionaries(st.text(), inner),
+    leaves,
+    lambda inner: (
+        st.builds(values.Secret, inner) | st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3)
+    ),
+    max_leaves=6,
 )
+properties_of_resources = st.dictionaries(keys, marked, max_size=3)
 
 
-@given(st.dictionaries(st.text(), marked))
+@given(properties_of_resources)
 def test_values_survive_the_wire(properties: dict[str, Any]) -> None:
     assert values.from_struct(values.to_struct(properties)) == properties
 
 
-@given(st.dictionaries(st.text(), marked))
+@given(properties_of_resources)
 def test_plain_values_hold_no_secret_mark_and_comparing_them_finds_none_either(properties: dict[str, Any]) -> None:
     bare = values.plain(properties)
     assert not values.contains(bare, values.Secret)
@@ -87,8 +97,12 @@ def test_differences_are_told_by_path() -> None:
 def test_only_a_change_of_the_named_properties_replaces() -> None:
     old = {"name": "a", "spec": {"zone": "x", "size": 1}}
     assert differ.compare(old, {"name": "a", "spec": {"zone": "x", "size": 2}}, ["name", "spec.zone"]).replace == set()
-    assert differ.compare(old, {"name": "a", "spec": {"zone": "y"}}, ["name", "spec.zone"]).replace == {("spec", "zone")}
-    assert differ.compare(old, {"name": "a"}, ["spec.zone"]).replace == {("spec",)}, "the parent went, and the zone with it"
+    assert differ.compare(old, {"name": "a", "spec": {"zone": "y"}}, ["name", "spec.zone"]).replace == {
+        ("spec", "zone")
+    }
+    assert differ.compare(old, {"name": "a"}, ["spec.zone"]).replace == {("spec",)}, (
+        "the parent went, and the zone with it"
+    )
 
 
 def test_what_is_not_known_counts_as_changed() -> None:
@@ -162,7 +176,9 @@ def plugin() -> server.Servicer:
 
 def configured(plugin: server.Servicer, cluster: str, peer: str) -> Context:
     plugin.Handshake(provider_pb2.ProviderHandshakeRequest(engine_address=""), Context(peer))
-    plugin.Configure(provider_pb2.ConfigureRequest(args=values.to_struct({"cluster": values.Secret(cluster)})), Context(peer))
+    plugin.Configure(
+        provider_pb2.ConfigureRequest(args=values.to_struct({"cluster": values.Secret(cluster)})), Context(peer)
+    )
     return Context(peer)
 
 

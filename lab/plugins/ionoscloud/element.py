@@ -62,7 +62,7 @@ class Element(base.Resource):
 
     def diff(self, call: base.Call, state: base.State, inputs: base.Properties) -> differ.Diff:
         """An error at preview already, if an immutable input changes."""
-        old, new = values.plain(state.inputs), values.plain(inputs)
+        old, new = _without_empty(state.inputs), _without_empty(inputs)
         kept = {name: old[name] for name in self.chosen if name in old and name not in new}
         if _is_patch_downgrade(old.get("k8sVersion"), new.get("k8sVersion")):
             kept["k8sVersion"] = old["k8sVersion"]  # maintenance raised it meanwhile; the real plugin ignores that, too
@@ -91,7 +91,7 @@ class Element(base.Resource):
         return base.Created(id, self.outputs(inputs, entry))
 
     def read(self, call: base.Call, state: base.State) -> base.State | None:
-        """The object as it is."""
+        """The object as it is. On an import there are no inputs: they are all taken from the object."""
         entry = call.client.find(call, self.path(state.inputs, state.id))
         if entry is None:
             return None
@@ -147,7 +147,7 @@ class Element(base.Resource):
             if value in (None, {}, [], ""):
                 if result.get(name) not in (None, {}, [], ""):
                     del result[name]
-            elif name in inputs or not inputs or name not in self.chosen:
+            elif name in inputs or "name" not in inputs or name not in self.chosen:
                 result[name] = _tidy(value)
         return result
 
@@ -172,6 +172,11 @@ def _tidy(value: typing.Any) -> typing.Any:
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
         return [{key: field for key, field in item.items() if field is not None} for item in value]
     return value
+
+
+def _without_empty(inputs: base.Properties) -> base.Properties:
+    """Inputs as plain values; an empty list or map is the same as none."""
+    return {name: value for name, value in values.plain(inputs).items() if value not in ([], {})}
 
 
 def _is_patch_downgrade(old: typing.Any, new: typing.Any) -> bool:

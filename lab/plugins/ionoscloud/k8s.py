@@ -20,6 +20,12 @@ class _Managed(element.Element):
         element.failed(self.what, entry)
         return entry["metadata"]["state"] == "ACTIVE"
 
+    def read(self, call: base.Call, state: base.State) -> base.State | None:
+        """An import waits for an operation under way (such as the creation of which a killed run knew nothing)."""
+        if not state.outputs and self._settle(call, self.path(state.inputs, state.id)) is None:
+            return None
+        return super().read(call, state)
+
     def healthy(self, entry: element.Json, inputs: base.Properties, outputs: base.Properties) -> None:
         state = entry["metadata"]["state"]
         if state in ("BUSY", "DEPLOYING", *element.FAILED):
@@ -167,19 +173,20 @@ class NodePool(_Managed):
 
     def read(self, call: base.Call, state: base.State) -> base.State | None:
         """An import's id is `<cluster id>/<pool id>`."""
-        if not state.inputs:
-            parts = state.id.split("/")
-            if len(parts) != 2:
-                raise base.PluginError(
-                    "invalid import identifier: expected <k8s-cluster-id>/<k8s-nodepool-id>, got: " + state.id
-                )
-            path = f"/k8s/{parts[0]}/nodepools/{parts[1]}"
-            entry = call.client.find(call, path)
-            if entry is None:
-                return None
-            inputs = {"k8sClusterId": parts[0], **self.actual({}, entry)}
-            return base.State(entry["id"], inputs, self.outputs(inputs, entry))
-        return super().read(call, state)
+        if state.outputs:
+            return super().read(call, state)
+        cluster, _, pool = state.id.partition("/")
+        if not pool or "/" in pool:
+            raise base.PluginError(
+                "invalid import identifier: expected <k8s-cluster-id>/<k8s-nodepool-id>, got: " + state.id
+            )
+        return super().read(call, base.State(pool, {**state.inputs, "k8sClusterId": cluster}, {}))
+
+    def actual(self, inputs: base.Properties, entry: element.Json) -> base.Properties:
+        result = super().actual(inputs, entry)
+        if not (entry["properties"].get("autoScaling") or {}).get("minNodeCount"):
+            result.pop("autoScaling", None)
+        return result
 
     def validate(self, inputs: base.Properties) -> dict[str, str]:
         reasons = {}
@@ -229,12 +236,6 @@ class NodePool(_Managed):
     def outputs(self, inputs: base.Properties, entry: element.Json) -> base.Properties:
         """Without limits of autoscaling that are zero: that is how the API says "off"."""
         result = super().outputs(inputs, entry)
-        if not (entry["properties"].get("autoScaling") or {}).get("minNodeCount"):
-            result.pop("autoScaling", None)
-        return result
-
-    def actual(self, inputs: base.Properties, entry: element.Json) -> base.Properties:
-        result = super().actual(inputs, entry)
         if not (entry["properties"].get("autoScaling") or {}).get("minNodeCount"):
             result.pop("autoScaling", None)
         return result

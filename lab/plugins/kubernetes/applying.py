@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 
+from lab.plugins import base
 from lab.plugins.kubernetes import cluster, model
 
 CREATOR = "pulumi-kubernetes"
@@ -23,7 +24,7 @@ CONFLICT_HELP = (
 )
 
 
-class Conflict(Exception):
+class Conflict(base.PluginError):
     """Another manager holds a field that is to be set."""
 
     def __init__(self, manager: str, error: cluster.ApiError) -> None:

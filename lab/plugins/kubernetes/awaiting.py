@@ -26,7 +26,9 @@ def limit(call: base.Call, inputs: model.Object) -> float:
     return call.timeout or (float(text) if text.isdigit() else 0) or DEFAULT_SECONDS
 
 
-def until_ready(call: base.Call, api: cluster.Cluster, path: str, live: model.Object, inputs: model.Object) -> model.Object:
+def until_ready(
+    call: base.Call, api: cluster.Cluster, path: str, live: model.Object, inputs: model.Object
+) -> model.Object:
     """Wait as the object's annotations or its kind ask for; the object as it then is. NotReady otherwise."""
     if model.annotation(inputs, model.SKIP_AWAIT) == "true":
         return live
@@ -101,7 +103,9 @@ def _poll(
             told = verdict.message
             call.status(told)
         if time.monotonic() >= end:
-            raise NotReady(timed_out or "timed out waiting for the condition", _reasons(api, live, verdict, timed_out), live)
+            raise NotReady(
+                timed_out or "timed out waiting for the condition", _reasons(api, live, verdict, timed_out), live
+            )
         try:
             call.sleep(min(pause, end - time.monotonic()))
         except base.Cancelled:
@@ -157,9 +161,17 @@ def _events(api: cluster.Cluster, obj: model.Object, last: int = 3) -> list[str]
 
 def _related(api: cluster.Cluster, live: model.Object) -> readiness.Related:
     def find(kind: str, name: str) -> list[model.Object]:
-        path = f"/apis/storage.k8s.io/v1/storageclasses/{name}" if kind == "StorageClass" else _path(api, live, kind, name)
+        if not name:
+            return []
+        if kind == "EndpointSlice":
+            path = _path(api, live, kind, "discovery.k8s.io/v1")
+            return api.items(path, labelSelector=f"kubernetes.io/service-name={name}")
+        if kind == "StorageClass":
+            path = f"/apis/storage.k8s.io/v1/storageclasses/{name}"
+        else:
+            path = f"{_path(api, live, kind)}/{name}"
         try:
-            found = api.find(path) if name else None
+            found = api.find(path)
         except cluster.ApiError:
             return []
         return [found] if found else []
@@ -167,6 +179,7 @@ def _related(api: cluster.Cluster, live: model.Object) -> readiness.Related:
     return find
 
 
-def _path(api: cluster.Cluster, obj: model.Object, kind: str, name: str = "") -> str:
+def _path(api: cluster.Cluster, obj: model.Object, kind: str, version: str = "v1") -> str:
     namespace = model.dig(obj, "metadata", "namespace") or "default"
-    return api.path(cluster.Kind("v1", kind, {"Endpoints": "endpoints"}.get(kind, f"{kind.lower()}s"), True), namespace, name)
+    plural = kind.lower().removesuffix("s") + "s"
+    return api.path(cluster.Kind(version, kind, plural, True), namespace)

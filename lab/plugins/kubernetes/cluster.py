@@ -18,6 +18,7 @@ import urllib.parse
 
 import urllib3
 
+from lab.plugins import base
 from lab.plugins.kubernetes import kubeconfig
 
 Object = dict[str, typing.Any]
@@ -29,7 +30,7 @@ MISSING_SECONDS = 0.2
 APPLY, JSON_PATCH, JSON = "application/apply-patch+yaml", "application/json-patch+json", "application/json"
 
 
-class ApiError(Exception):
+class ApiError(base.PluginError):
     """An answer of the API server other than success; `status` is 0 when there was no answer."""
 
     def __init__(self, status: int, reason: str, message: str, details: Object | None = None) -> None:
@@ -42,7 +43,7 @@ class ApiError(Exception):
         return self.status == 404 and self.details.get("kind") == "namespaces"
 
 
-class NoSuchKind(Exception):
+class NoSuchKind(base.PluginError):
     """The API server does not serve this kind (a CRD that is not there, or not yet)."""
 
 
@@ -130,20 +131,20 @@ class Cluster:
     ) -> Object:
         """One request; the answer's JSON. ApiError otherwise."""
         url = self._server + path + (f"?{urllib.parse.urlencode(query)}" if query else "")
-        for attempt in (1, 2):
+        options = {
+            "body": None if body is None else json.dumps(body),
+            "headers": {**self._headers, "Content-Type": content},
+            "timeout": urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        }
+        try:
             try:
-                response = self._pool.request(
-                    method,
-                    url,
-                    body=None if body is None else json.dumps(body),
-                    headers={**self._headers, "Content-Type": content},
-                    timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-                )
-                break
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                if method == "GET" and attempt == 1 and isinstance(error, urllib3.exceptions.ProtocolError):
-                    continue  # a kept-alive connection to a server that was restarted
-                raise ApiError(0, "Unreachable", f'{method.capitalize()} "{url}": {_network_reason(error)}') from None
+                response = self._pool.request(method, url, **options)
+            except urllib3.exceptions.ProtocolError:
+                if method != "GET":
+                    raise
+                response = self._pool.request(method, url, **options)  # the kept-alive connection was a dead server's
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ApiError(0, "Unreachable", f'{method.capitalize()} "{url}": {_network_reason(error)}') from None
         return _answer(response)
 
 
@@ -153,7 +154,7 @@ def _root(api_version: str) -> str:
 
 def _answer(response: urllib3.BaseHTTPResponse) -> Object:
     try:
-        answer = json.loads(response.data)
+        answer: Object = json.loads(response.data)
     except ValueError:
         answer = {"message": response.data.decode(errors="replace")[:500]}
     if response.status >= 300:

@@ -77,7 +77,7 @@ class Release(base.Resource):
         return diff
 
     def preview_outputs(self, call: base.Call, state: base.State | None, inputs: base.Properties) -> base.Properties:
-        return {**inputs, "__inputs": values.Secret(inputs)} | {name: values.UNKNOWN for name in PURE_OUTPUTS}
+        return {**inputs, "__inputs": values.Secret(inputs)} | dict.fromkeys(PURE_OUTPUTS, values.UNKNOWN)
 
     def create(self, call: base.Call, inputs: base.Properties) -> base.Created:
         client: session.Session = call.client
@@ -97,7 +97,8 @@ class Release(base.Resource):
                     f'Helm release "{plain["name"]}" was created but has a failed status. Use the `helm` command to '
                     f"investigate the error, correct it, then retry. Reason: {error}"
                 )
-                reason = f'Helm release "{id}" was created, but failed to initialize completely. Use Helm CLI to investigate: '
+                reason = f'Helm release "{id}" was created, but failed to initialize completely. '
+                reason += "Use Helm CLI to investigate: "
                 raise base.InitFailed(id, _outputs(inputs, found), [reason + _failed(id, error)]) from None
             return base.Created(id, _outputs(inputs, _lookup(helm, plain) or {}))
 
@@ -107,7 +108,9 @@ class Release(base.Resource):
             call.warn(f"configured Kubernetes cluster is unreachable: {client.unreachable}")
             if client.delete_unreachable:
                 return None
-            raise base.PluginError("failed to read resource state due to unreachable cluster. " + session.UNREACHABLE_HELP)
+            raise base.PluginError(
+                "failed to read resource state due to unreachable cluster. " + session.UNREACHABLE_HELP
+            )
         namespace, name = model.split_identifier(state.id)
         inputs = state.inputs or state.outputs.get("__inputs") or {"name": name, "namespace": namespace}
         inputs = inputs.value if isinstance(inputs, values.Secret) else inputs
@@ -144,7 +147,9 @@ class Release(base.Resource):
             if client.delete_unreachable:
                 call.warn(f"configured Kubernetes cluster is unreachable: {client.unreachable}")
                 return
-            raise base.PluginError(f'can\'t delete Helm Release with unreachable cluster. Reason: "{client.unreachable}"')
+            raise base.PluginError(
+                f'can\'t delete Helm Release with unreachable cluster. Reason: "{client.unreachable}"'
+            )
         old = values.plain(state.outputs)
         namespace, name = model.split_identifier(state.id)
         waiting = ["--wait", "--timeout", _seconds(old)] if old.get("atomic") or not old.get("skipAwait") else []
@@ -171,7 +176,12 @@ def _chart(helm: helm_command.Helm, release: model.Object) -> list[str]:
         helm.write("repositories.yaml", yaml.safe_dump({"apiVersion": "", "repositories": [entry]}))
         helm.run("repo", "update", "release")
         return [f"release/{chart}", *arguments]
-    for key, flag in {"repo": "--repo", "caFile": "--ca-file", "certFile": "--cert-file", "keyFile": "--key-file"}.items():
+    for key, flag in {
+        "repo": "--repo",
+        "caFile": "--ca-file",
+        "certFile": "--cert-file",
+        "keyFile": "--key-file",
+    }.items():
         if options.get(key):
             arguments += [flag, options[key]]
     return [chart, *arguments]
@@ -227,7 +237,7 @@ def _lookup(helm: helm_command.Helm, release: model.Object) -> model.Object | No
 def resource_names(manifest: str) -> dict[str, list[str]]:
     """`Kind.group/apiVersion` -> names (with their namespace where the manifest has one) of a rendered manifest."""
     names: dict[str, set[str]] = {}
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast on a chart of some size
     for obj in yaml.load_all(manifest, loader):
         if not isinstance(obj, dict) or not obj.get("kind"):
             continue
@@ -248,5 +258,7 @@ def _outputs(inputs: base.Properties, found: model.Object) -> base.Properties:
 def _merge(one: model.Object, other: model.Object) -> model.Object:
     merged = dict(one)
     for key, item in other.items():
-        merged[key] = _merge(merged[key], item) if isinstance(item, dict) and isinstance(merged.get(key), dict) else item
+        merged[key] = (
+            _merge(merged[key], item) if isinstance(item, dict) and isinstance(merged.get(key), dict) else item
+        )
     return merged

@@ -45,7 +45,7 @@ def parse(text: str) -> Config:
         except OSError as error:
             raise KubeconfigError(f"open {path}: {(error.strerror or 'cannot be read').lower()}") from None
     try:
-        config = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        config = yaml.safe_load(text)
     except yaml.YAMLError:
         raise KubeconfigError("it is neither YAML nor JSON") from None
     if not isinstance(config, dict):

@@ -124,7 +124,7 @@ def _base64(item: typing.Any) -> typing.Any:
 
 
 def autoname(call: base.Call, olds: Object, news: Object) -> Object:
-    """`news` with a name if it has none: the old one if that was made here, else `<resource>-<8 hex>`, and so marked."""
+    """`news` with a name if it has none: the old one if that was made here, else `<resource>-<8 hex>`; marked so."""
     metadata = news.get("metadata", {})
     if not isinstance(metadata, dict) or metadata.get("name") is not None or metadata.get("generateName") is not None:
         return news
@@ -212,7 +212,7 @@ def pruned(live: Object, inputs: Object) -> Object:
 
 
 def checkpoint(inputs: Object, live: Object, field_manager: str) -> Object:
-    """A resource's outputs: the live object, secrets where the inputs have them, and what this plugin notes for itself."""
+    """A resource's outputs: the live object, secret where the inputs are, and what this plugin notes for itself."""
     outputs = values.mark_like(underscored(live), inputs)
     if is_secret(live):
         outputs.update({key: values.secret(outputs[key]) for key in ("data", "stringData") if key in outputs})

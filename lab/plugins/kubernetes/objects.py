@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from lab.plugins import base, differ, values
-from lab.plugins.kubernetes import applying, awaiting, cluster, model, replacing, session
-
-RETRIES = (0.25, 0.5, 1, 2, 4, 8, 15)
-"""Pauses (s) before a creation is tried again whose namespace or CRD is not there yet."""
+from lab.plugins.kubernetes import applying, awaiting, cluster, model, replacing, session, writing
 
 SKIP_AWAIT_ON_DELETE = {
     "Namespace", "Pod", "ReplicationController", "DaemonSet", "Deployment", "StatefulSet", "Job",
 }  # fmt: skip
-
-EXISTS_HELP = """
-
-The object is in the cluster already. Choose what fits:
-  - a Pulumi resource was renamed: give it an alias, or deleteBeforeReplace if it has to be replaced;
-  - only some of its fields are to be managed: use the Patch resource of its kind;
-  - it is to be managed from now on: `pulumi import` it;
-  - existing objects are to be updated on create: set upsertExistingObjects on the provider."""
 
 
 class KubernetesObject(base.Resource):
@@ -30,7 +19,7 @@ class KubernetesObject(base.Resource):
             call.warn("Cluster is unreachable but skipUpdateUnreachable flag is set to true, skipping...")
             return olds
         api_version, kind = model.kind_of(call.type, news)
-        if kind.endswith("List") and api_version == "v1" or kind == "List":
+        if (kind.endswith("List") and api_version == "v1") or kind == "List":
             raise base.PluginError("list resources cannot be created directly: use the resources that are in the list")
         news = {**news, "apiVersion": news.get("apiVersion", api_version), "kind": news.get("kind", kind)}
         news.setdefault("metadata", {})
@@ -74,35 +63,26 @@ class KubernetesObject(base.Resource):
             return inputs
         if state is not None:
             return self._update(call, kind, state, inputs, dry_run=True)
-        manager = _manager(call, {}, inputs)
+        manager = writing.manager(call, {}, inputs)
         try:
-            live = self._write_new(client, call, kind, inputs, manager, dry_run=True)
+            live = writing.write_new(call, kind, inputs, manager, dry_run=True)
         except cluster.ApiError as error:
             if error.status in (403, 409) or error.namespace_missing:
                 if error.status == 409:
                     call.status(f"creation failed: {error}")
                 return inputs
-            raise _not_created(call, error) from None
+            raise writing.not_created(call, error) from None
         live.pop("status", None)
         return model.checkpoint(inputs, live, manager)
 
     def create(self, call: base.Call, inputs: base.Properties) -> base.Created:
         client: session.Session = call.client
         client.require()
-        manager = _manager(call, {}, inputs)
-        for number, pause in enumerate([*RETRIES, None]):
-            try:
-                kind = client.api.kind(*model.kind_of(call.type, inputs))
-                live = self._write_new(client, call, kind, inputs, manager, dry_run=False)
-                break
-            except (cluster.NoSuchKind, cluster.ApiError) as error:
-                if pause is None or isinstance(error, cluster.ApiError) and error.status != 404:
-                    raise _not_created(call, error) from None
-                call.status(f"Retry #{number}; creation failed: {error}")
-                call.sleep(pause)
+        manager = writing.manager(call, {}, inputs)
+        kind, live = writing.make(call, inputs, manager)
         if kind.name == "CustomResourceDefinition":
             client.api.forget_kinds()
-        path = client.api.path(kind, _namespace(live), live["metadata"]["name"])
+        path = client.api.path(kind, model.dig(live, "metadata", "namespace") or "", live["metadata"]["name"])
         try:
             live = awaiting.until_ready(call, client.api, path, live, inputs)
         except awaiting.NotReady as error:
@@ -113,17 +93,6 @@ class KubernetesObject(base.Resource):
             outputs = model.checkpoint(inputs, error.live, manager)
             raise base.InitFailed(model.identifier(live), outputs, [reason, *error.reasons]) from None
         return base.Created(model.identifier(live), model.checkpoint(inputs, live, manager))
-
-    def _write_new(
-        self, client: session.Session, call: base.Call, kind: cluster.Kind, inputs: model.Object, manager: str, dry_run: bool
-    ) -> model.Object:
-        body = _body(inputs, kind)
-        path = client.api.path(kind, _namespace(body))
-        if client.upsert or model.is_patch(call.type, inputs):
-            name = body["metadata"]["name"]
-            force = dry_run or _forced(client, inputs)
-            return applying.apply(client.api, f"{path}/{name}", body, manager, force=force, dry_run=dry_run)
-        return applying.create(client.api, path, body, dry_run)
 
     def read(self, call: base.Call, state: base.State) -> base.State | None:
         client: session.Session = call.client
@@ -142,7 +111,7 @@ class KubernetesObject(base.Resource):
             return None
         inputs = _as_inputs(live) if imported else model.pruned(live, old_inputs)
         inputs = model.normalize(values.mark_like(model.underscored(inputs), old_inputs))
-        outputs = model.checkpoint(inputs, live, _manager(call, state.outputs, inputs))
+        outputs = model.checkpoint(inputs, live, writing.manager(call, state.outputs, inputs))
         if not imported:
             try:
                 awaiting.check_once(client.api, live, inputs)
@@ -153,13 +122,13 @@ class KubernetesObject(base.Resource):
     def _read_unreachable(self, call: base.Call, client: session.Session, state: base.State) -> base.State | None:
         call.warn(f"configured Kubernetes cluster is unreachable: {client.unreachable}")
         if client.delete_unreachable:
-            call.info("the `deleteUnreachable` option is enabled: the unreachable resource is deleted from Pulumi state")
+            call.info(
+                "the `deleteUnreachable` option is enabled: the unreachable resource is deleted from Pulumi state"
+            )
             return None
         if client.skip_update_unreachable:
             return state
-        raise base.PluginError(
-            "failed to read resource state due to unreachable cluster. " + session.UNREACHABLE_HELP
-        )
+        raise base.PluginError("failed to read resource state due to unreachable cluster. " + session.UNREACHABLE_HELP)
 
     def update(self, call: base.Call, state: base.State, inputs: base.Properties) -> base.Properties:
         client: session.Session = call.client
@@ -178,14 +147,14 @@ class KubernetesObject(base.Resource):
     ) -> base.Properties:
         client: session.Session = call.client
         inputs = model.normalize(inputs)
-        old_manager = _manager(call, state.outputs, state.inputs)
-        manager = _manager(call, state.outputs, inputs)
+        old_manager = writing.manager(call, state.outputs, state.inputs)
+        manager = writing.manager(call, state.outputs, inputs)
         namespace, name = model.split_identifier(state.id)
         path = client.api.path(kind, namespace, name)
         live = None
         try:
             live = client.api.request("GET", path)
-            live = self._apply(client, call, path, inputs, live, manager, dry_run)
+            live = writing.change(call, path, inputs, live, manager, dry_run)
             if dry_run:
                 live.pop("status", None)
                 return model.checkpoint(inputs, live, manager)
@@ -205,31 +174,14 @@ class KubernetesObject(base.Resource):
             raise base.InitFailed(state.id, model.checkpoint(inputs, seen, manager), [reason, *reasons]) from None
         return model.checkpoint(inputs, live, manager)
 
-    def _apply(
-        self,
-        client: session.Session,
-        call: base.Call,
-        path: str,
-        inputs: model.Object,
-        live: model.Object,
-        manager: str,
-        dry_run: bool,
-    ) -> model.Object:
-        body = _body(inputs, None)
-        if body.get("kind") == "CustomResourceDefinition":
-            return applying.replace(client.api, path, body, live, dry_run)
-        if not dry_run and not model.is_patch(call.type, inputs):
-            live = applying.take_over(client.api, path, live, manager)
-        body = applying.keep_ignored(body, live, manager, call.ignore_changes)
-        force = _forced(client, inputs) or not model.dig(live, "metadata", "managedFields")
-        return applying.apply(client.api, path, body, manager, force=force, dry_run=dry_run, live=live)
-
     def delete(self, call: base.Call, state: base.State) -> None:
         client: session.Session = call.client
         if client.unreachable:
             call.warn(f"configured Kubernetes cluster is unreachable: {client.unreachable}")
             if client.delete_unreachable:
-                call.info("the `deleteUnreachable` option is enabled: the unreachable resource is deleted from Pulumi state")
+                call.info(
+                    "the `deleteUnreachable` option is enabled: the unreachable resource is deleted from Pulumi state"
+                )
                 return
             raise base.PluginError("configured Kubernetes cluster is unreachable. " + session.UNREACHABLE_HELP)
         inputs = values.plain(state.outputs.get("__inputs") or state.inputs)
@@ -242,7 +194,8 @@ class KubernetesObject(base.Resource):
         path = client.api.path(kind, namespace or client.namespace, name)
         try:
             if model.is_patch(call.type, inputs):
-                return applying.relinquish(client.api, path, _manager(call, state.outputs, inputs))
+                applying.relinquish(client.api, path, writing.manager(call, state.outputs, inputs))
+                return
             wanted = model.annotation(inputs, model.PROPAGATION).capitalize()
             policy = wanted if wanted in ("Orphan", "Background") else "Foreground"
             client.api.request("DELETE", path, {"propagationPolicy": policy})
@@ -256,42 +209,14 @@ class KubernetesObject(base.Resource):
             awaiting.until_gone(call, client.api, path, model.dig(live, "metadata", "uid") or "", inputs)
 
 
-def _body(inputs: model.Object, kind: cluster.Kind | None) -> model.Object:
-    body = model.dashed(values.plain(inputs))
-    if kind is not None and not kind.namespaced and "namespace" in body["metadata"]:
-        body["metadata"] = {key: item for key, item in body["metadata"].items() if key != "namespace"}
-    return body
-
-
-def _namespace(obj: model.Object) -> str:
-    return model.dig(obj, "metadata", "namespace") or ""
-
-
-def _forced(client: session.Session, inputs: model.Object) -> bool:
-    return client.patch_force or model.annotation(inputs, model.PATCH_FORCE) == "true"
-
-
-def _manager(call: base.Call, outputs: base.Properties, inputs: model.Object) -> str:
-    named = model.annotation(inputs, model.FIELD_MANAGER) or values.plain(outputs.get("__fieldManager"))
-    return named or f"pulumi-kubernetes-{base.random_suffix(call, 8)}"
-
-
 def _as_inputs(live: model.Object) -> model.Object:
     inputs = {key: item for key, item in live.items() if key != "status"}
     notes = model.dig(inputs, "metadata", "annotations")
     if isinstance(notes, dict):
-        kept = {key: note for key, note in notes.items() if key not in (model.LAST_APPLIED, "deployment.kubernetes.io/revision")}
+        kept = {
+            key: note
+            for key, note in notes.items()
+            if key not in (model.LAST_APPLIED, "deployment.kubernetes.io/revision")
+        }
         inputs["metadata"] = {**inputs["metadata"], "annotations": kept}
     return model.normalize(inputs)
-
-
-def _not_created(call: base.Call, error: Exception) -> base.PluginError:
-    if isinstance(error, cluster.NoSuchKind):
-        return base.PluginError(
-            f'creation of resource "{call.urn}" failed because the Kubernetes API server reported that the apiVersion '
-            f"for this resource does not exist. Verify that any required CRDs have been created: {error}"
-        )
-    help = EXISTS_HELP if isinstance(error, cluster.ApiError) and error.reason == "AlreadyExists" else ""
-    return base.PluginError(
-        f'resource "{call.urn}" was not successfully created by the Kubernetes API server: {error}{help}'
-    )

@@ -25,7 +25,7 @@ class Kubernetes(base.Provider):
         return self._object if len(parts) == 3 and parts[0] == "kubernetes" else None
 
     def configure(self, call: base.Call, config: base.Properties) -> session.Session:
-        return session.open(config)
+        return session.open(call, config)
 
     def diff_config(self, call: base.Call, olds: base.Properties, news: base.Properties) -> differ.Diff:
         return diff_config(olds, news)
@@ -62,6 +62,8 @@ def _active(config: base.Properties) -> kubeconfig.Config | None:
     if not isinstance(text, str) or not text:
         return None
     try:
-        return kubeconfig.active_cluster(kubeconfig.parse(text), config.get("context") or "", config.get("cluster") or "")
+        return kubeconfig.active_cluster(
+            kubeconfig.parse(text), config.get("context") or "", config.get("cluster") or ""
+        )
     except kubeconfig.KubeconfigError:
         return None

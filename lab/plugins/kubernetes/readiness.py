@@ -11,7 +11,7 @@ import dataclasses
 from lab.plugins.kubernetes import model
 
 Related = collections.abc.Callable[[str, str], list[model.Object]]
-"""(kind, name) -> objects of the same namespace; the name may be "" for all."""
+"""(kind, name) -> the object of that name in the same namespace, if it is there; for EndpointSlice: a Service's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,6 +150,9 @@ def service(obj: model.Object, related: Related) -> Verdict:
 
 
 def _has_endpoints(related: Related, name: str) -> bool:
+    slices = [item for found in related("EndpointSlice", name) for item in found.get("endpoints") or []]
+    if any(model.dig(item, "conditions", "ready") is not False for item in slices):
+        return True
     return any(subset.get("addresses") for item in related("Endpoints", name) for subset in item.get("subsets") or [])
 
 
@@ -157,8 +160,8 @@ def ingress(obj: model.Object, related: Related) -> Verdict:
     """Every Service behind it has endpoints, and it has an address."""
     backends = [model.dig(obj, "spec", "defaultBackend", "service", "name")]
     for rule in model.dig(obj, "spec", "rules") or []:
-        for path in model.dig(rule, "http", "paths") or []:
-            backends.append(model.dig(path, "backend", "service", "name"))
+        paths = model.dig(rule, "http", "paths") or []
+        backends += [model.dig(path, "backend", "service", "name") for path in paths]
     errors = []
     for name in sorted({name for name in backends if name}):
         services = related("Service", name)
@@ -186,7 +189,11 @@ def claim(obj: model.Object, related: Related) -> Verdict:
     phase = model.dig(obj, "status", "phase")
     classes = related("StorageClass", model.dig(obj, "spec", "storageClassName") or "")
     lazy = bool(classes) and classes[0].get("volumeBindingMode") == "WaitForFirstConsumer"
-    return READY if phase == "Bound" or lazy and phase == "Pending" else Verdict(False, f"PersistentVolumeClaim is {phase}")
+    return (
+        READY
+        if phase == "Bound" or (lazy and phase == "Pending")
+        else Verdict(False, f"PersistentVolumeClaim is {phase}")
+    )
 
 
 def quota(obj: model.Object, related: Related) -> Verdict:

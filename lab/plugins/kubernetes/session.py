@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import os
 import typing
@@ -47,8 +48,8 @@ class Session:
         return kind not in model.CLUSTER_WIDE
 
 
-def open(config: base.Properties) -> Session:
-    """A session for a provider's settings. Never fails for a cluster that cannot be reached: see `Session.unreachable`."""
+def open(call: base.Call, config: base.Properties) -> Session:
+    """A session for a provider's settings; a cluster that cannot be reached is no error (`Session.unreachable`)."""
     session = Session(
         context=config.get("context") or "",
         cluster_name=config.get("cluster") or "",
@@ -56,33 +57,49 @@ def open(config: base.Properties) -> Session:
         mutable_config_maps=_flag(config, "enableConfigMapMutable", "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE"),
         upsert=_flag(config, "upsertExistingObjects", "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"),
         patch_force=_flag(config, "enablePatchForce", "PULUMI_K8S_ENABLE_PATCH_FORCE"),
-        delete_unreachable=_flag(config, "deleteUnreachable", "PULUMI_K8S_DELETE_UNREACHABLE"),
-        skip_update_unreachable=_flag(config, "skipUpdateUnreachable", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE"),
     )
     if not _flag(config, "enableServerSideApply", "PULUMI_K8S_ENABLE_SERVER_SIDE_APPLY", True):
         raise base.PluginError("this stand-in for the kubernetes plugin works with server-side apply only")
+    _connect(session, config)
+    if session.unreachable:
+        environment = {**os.environ, **call.environment()}
+        session.delete_unreachable = _flag(
+            config, "deleteUnreachable", "PULUMI_K8S_DELETE_UNREACHABLE", environment=environment
+        )
+        session.skip_update_unreachable = _flag(
+            config, "skipUpdateUnreachable", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE", environment=environment
+        )
+    return session
+
+
+def _connect(session: Session, config: base.Properties) -> None:
     text = config.get("kubeconfig") or ""
     try:
         session.config = kubeconfig.parse(text) if text else kubeconfig.ambient()
     except kubeconfig.KubeconfigError as error:
         session.unreachable = f"failed to parse kubeconfig data in `kubernetes:config:kubeconfig`- {error}"
-        return session
+        return
     try:
         access = kubeconfig.access(session.config, session.context, session.cluster_name)
         session.api = cluster.Cluster(access)
     except (kubeconfig.KubeconfigError, OSError) as error:
         session.unreachable = f"unable to load Kubernetes client configuration from kubeconfig file: {error}"
-        return session
+        return
     session.namespace = config.get("namespace") or access.namespace
     try:
         session.api.check()
     except cluster.ApiError as error:
         session.unreachable = f"unable to load schema information from the API server: {error}"
-    return session
 
 
-def _flag(config: base.Properties, name: str, variable: str, default: bool = False) -> bool:
+def _flag(
+    config: base.Properties,
+    name: str,
+    variable: str,
+    default: bool = False,
+    environment: collections.abc.Mapping[str, str] = os.environ,
+) -> bool:
     text = config.get(name)
     if text is None:
-        text = os.environ.get(variable, default)
+        text = environment.get(variable, default)
     return text is True or text == "true"

@@ -135,7 +135,7 @@ def _step(value: typing.Any, step: re.Match[str]) -> list[typing.Any]:
     if step["filter"]:
         return [item for item in items if _passes(item, step["filter"])]
     key = step["name"] or step["quoted"]
-    if key == "*" and step["name"] or step["index"] == "*":
+    if (key == "*" and step["name"]) or step["index"] == "*":
         return items
     if step["index"]:
         index = int(step["index"])
@@ -145,7 +145,8 @@ def _step(value: typing.Any, step: re.Match[str]) -> list[typing.Any]:
 
 def _passes(item: typing.Any, text: str) -> bool:
     match = _FILTER.fullmatch(text)
-    assert match, "checked by steps()"
+    if not match:
+        raise WaitError(f'filter "{text}" is not understood')
     found = select(item, match["path"][1:])
     if not match["operator"]:
         return bool(found)

@@ -1,0 +1,163 @@
+"""What really exists of something that an interrupted run was making: in IONOS Cloud, in AWS, as a Helm release."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from ops.stack import OpsError
+
+READY = ("AVAILABLE", "ACTIVE")
+IONOS = "https://api.ionos.com"
+
+
+class Ionos:
+    """The IONOS Cloud API, read only. Credentials: those of the provider in state, else of the environment."""
+
+    def __init__(self, provider: dict[str, Any], say: Callable[[str], None], minutes: float) -> None:
+        self._say, self._seconds = say, minutes * 60
+        endpoint = str(provider.get("endpoint") or os.environ.get("IONOS_API_URL") or IONOS).rstrip("/")
+        self._url = endpoint if endpoint.endswith("/cloudapi/v6") else f"{endpoint}/cloudapi/v6"
+        token = provider.get("token") or os.environ.get("IONOS_TOKEN")
+        user, password = os.environ.get("IONOS_USERNAME"), os.environ.get("IONOS_PASSWORD")
+        if token:
+            self._login = f"Bearer {token}"
+        elif user and password:
+            self._login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        else:
+            raise OpsError("IONOS Cloud cannot be asked: set IONOS_TOKEN")
+
+    def find(self, path: str, wanted: dict[str, Any]) -> list[str]:
+        """Ids of the objects of a collection whose properties are these."""
+        entries = (self.get(f"{path}?depth=1&limit=1000") or {}).get("items", [])
+        return [
+            str(entry["id"])
+            for entry in entries
+            if all(entry.get("properties", {}).get(key) == value for key, value in wanted.items())
+        ]
+
+    def settle(self, path: str, title: str) -> bool:
+        """Wait until an object is ready. Returns False if it went away; raises `OpsError` if it fails."""
+        end, said = time.monotonic() + self._seconds, ""
+        while True:
+            entry = self.get(path)
+            if entry is None:
+                return False
+            state = str(entry.get("metadata", {}).get("state"))
+            if state in READY:
+                return True
+            if "FAILED" in state:
+                raise OpsError(f"{title} is {state} in IONOS Cloud: delete it there, then run this again")
+            if time.monotonic() > end:
+                raise OpsError(f"{title} is still {state} in IONOS Cloud: run this again later")
+            if state != said:
+                self._say(f"waiting for {title}, which is {state}")
+                said = state
+            time.sleep(2)
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """An answer, None for 404."""
+        request = urllib.request.Request(self._url + path, headers={"Authorization": self._login})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            hint = ": the token is not accepted" if error.code == 401 else ""
+            raise OpsError(f"IONOS Cloud answers {error.code}{hint}") from None
+        except OSError as error:
+            raise OpsError(f"IONOS Cloud cannot be reached ({type(error).__name__})") from None
+
+
+class Aws:
+    """Route53 and IAM, with the credentials of the environment."""
+
+    def zones(self, name: str, comment: str) -> list[str]:
+        """Ids of the public zones for a domain that carry this comment."""
+        answer = self._call("route53", "list_hosted_zones_by_name", DNSName=name)
+        return [
+            str(zone["Id"]).removeprefix("/hostedzone/")
+            for zone in answer["HostedZones"]
+            if zone["Name"].rstrip(".") == name
+            and not zone["Config"].get("PrivateZone")
+            and zone["Config"].get("Comment", "") == comment
+        ]
+
+    def has_user(self, name: str) -> bool:
+        """Whether an IAM user is there."""
+        return self._call("iam", "get_user", UserName=name) is not None
+
+    def keys(self, user: str) -> list[str]:
+        """Ids of a user's access keys."""
+        answer = self._call("iam", "list_access_keys", UserName=user) or {}
+        return [str(key["AccessKeyId"]) for key in answer.get("AccessKeyMetadata", [])]
+
+    def delete_key(self, user: str, key: str) -> None:
+        """Delete an access key."""
+        self._call("iam", "delete_access_key", UserName=user, AccessKeyId=key)
+
+    @functools.cache  # noqa: B019  (lives as long as the command)
+    def _client(self, service: str) -> Any:
+        try:
+            import boto3  # 0.3 s, and only needed here
+        except ImportError:
+            raise OpsError("AWS cannot be asked without boto3: `pip install -r requirements-dev.txt`") from None
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        return boto3.client(service, region_name=region)
+
+    def _call(self, service: str, method: str, **arguments: Any) -> Any:
+        client = self._client(service)
+        import botocore.exceptions
+
+        try:
+            return getattr(client, method)(**arguments)
+        except botocore.exceptions.ClientError as error:
+            code = error.response.get("Error", {}).get("Code", "")
+            if code == "NoSuchEntity":
+                return None
+            raise OpsError(f"AWS does not answer {method}: {code}") from None
+        except botocore.exceptions.BotoCoreError as error:
+            raise OpsError(f"AWS cannot be asked: {error}") from None
+
+
+class Helm:
+    """Helm's own records of a release, in the cluster of a kubeconfig."""
+
+    def __init__(self, kubeconfig: str) -> None:
+        self._kubeconfig = kubeconfig
+
+    def records(self, namespace: str, release: str) -> dict[str, str]:
+        """The Secrets in which Helm keeps a release's revisions, with their status; the newest last."""
+        shown = '{range .items[*]}{.metadata.name}{" "}{.metadata.labels.status}{"\\n"}{end}'
+        said = self._kubectl(
+            "get", "secrets", "--namespace", namespace, "--selector", f"owner=helm,name={release}",
+            "--sort-by", ".metadata.creationTimestamp", "--output", f"jsonpath={shown}",
+        )  # fmt: skip
+        return dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+
+    def delete(self, namespace: str, names: list[str]) -> None:
+        """Delete such records. What the release made stays: the next install takes it over by its annotations."""
+        self._kubectl("delete", "secrets", "--namespace", namespace, "--ignore-not-found", *names)
+
+    def _kubectl(self, *arguments: str) -> str:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # created for its owner only
+            file.write(self._kubeconfig)
+            file.flush()
+            command = ["kubectl", "--kubeconfig", file.name, "--request-timeout", "20s", *arguments]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                raise OpsError("kubectl is not on PATH, and it is needed to look at Helm's records") from None
+        if done.returncode:
+            raise OpsError(f"the cluster cannot be asked about Helm's records:\n{done.stderr.strip()[-500:]}")
+        return done.stdout

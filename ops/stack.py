@@ -1,0 +1,94 @@
+"""A stack, by way of Pulumi's own command line; the only place that runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+from typing import Any, NamedTuple
+
+LOCKED = re.compile(r"created by (?P<user>\S+?)@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\) at (?P<time>\S+)")
+
+
+class OpsError(Exception):
+    """Something that a command cannot go on with; the message is for the person who ran it."""
+
+
+class Lock(NamedTuple):
+    """Who holds a stack, as Pulumi tells it. `pid` 0: unknown (a service keeps the lock)."""
+
+    user: str
+    host: str
+    pid: int
+    time: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether that run is still going, as far as this machine can tell."""
+        if not self.pid or self.host != socket.gethostname():
+            return False
+        try:
+            return b"pulumi" in pathlib.Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+
+class Stack:
+    """One stack of the project in `directory`."""
+
+    def __init__(self, name: str, directory: pathlib.Path) -> None:
+        self.name = name
+        self._directory = directory
+
+    def export(self, *, secrets: bool = False) -> dict[str, Any]:
+        """The state; values that are secret stay encrypted unless `secrets`."""
+        return json.loads(self._run("stack", "export", *(["--show-secrets"] if secrets else [])))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put a state in the place of the present one. Pulumi drops every pending operation on the way."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:  # created for its owner only
+            json.dump(state, file)
+            file.flush()
+            self._run("stack", "import", "--file", file.name)
+
+    def refresh(self, urns: list[str]) -> None:
+        """Look at what these resources really are; what is gone leaves the state. Keeps pending creates."""
+        targets = [part for urn in urns for part in ("--target", urn)]
+        self._run("refresh", "--yes", "--skip-preview", "--skip-pending-creates", "--suppress-outputs", *targets)
+
+    def lock(self, root: str | None) -> Lock | None:
+        """Who holds the stack. Pulumi says so only when a run begins: one that looks at the `root` alone."""
+        try:
+            if root is None:
+                self.restore(self.export())
+            else:
+                self.refresh([root])
+        except OpsError as error:
+            if found := LOCKED.search(str(error)):
+                return Lock(found["user"], found["host"], int(found["pid"]), found["time"])
+            if "currently locked" in str(error) or "Another update is currently in progress" in str(error):
+                return Lock("somebody", "another machine", 0, "an unknown time")
+            raise
+        return None
+
+    def cancel(self) -> None:
+        """Take the lock away from whoever holds it."""
+        self._run("cancel", "--yes")
+
+    def _run(self, *arguments: str) -> str:
+        command = ["pulumi", *arguments, "--stack", self.name, "--non-interactive", "--color", "never"]
+        environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
+        try:
+            done = subprocess.run(
+                command, cwd=self._directory, env=environment, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            raise OpsError("pulumi is not on PATH: install it, or `source .lab/env` for the lab") from None
+        if done.returncode:
+            said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+            raise OpsError(f"`pulumi {' '.join(arguments[:2])}` failed:\n{said}")
+        return done.stdout
