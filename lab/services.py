@@ -66,15 +66,6 @@ def up(lab: layout.Lab, report: Report) -> bool:
     return lost
 
 
-def restart(lab: layout.Lab, name: str) -> None:
-    """Stop one process and start it with the environment of now."""
-    for service in services(lab):
-        if service.name == name:
-            processes.stop(lab, name)
-            _start(lab, service)
-            _wait(lab, service)
-
-
 def down(lab: layout.Lab, report: Report) -> None:
     """Stop every process of the lab."""
     report("stopping the lab's processes")

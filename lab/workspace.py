@@ -55,6 +55,7 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "IONOS_API_URL": lab.endpoint("ionos"),
         "AWS_ENDPOINT_URL": lab.endpoint("aws"),
         "AWS_REGION": "eu-central-1",
+        "AWS_DEFAULT_REGION": "eu-central-1", # boto3 reads this one
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab-aws-secret",
         "NO_PROXY": f"127.0.0.1,localhost,{lab.address}",

@@ -63,7 +63,7 @@ class _Usage(Exception):
 def _recover(
     stack: Stack, taken: dict[str, str], say: Any, minutes: float, dry_run: bool, sure: bool
 ) -> tuple[int, dict[str, Any]]:
-    state = stack.export()
+    state = _export(stack, say, dry_run)
     # Looked at first: a run that only asks for the lock drops these from the state.
     changing = pending.interrupted(state)
     report: dict[str, Any] = {"unlocked": False, "done": False, "pending": []}
@@ -95,6 +95,20 @@ def _recover(
     _apply(stack, state, decisions, interrupted)
     say("Done; the next `pulumi up` can run.")
     return 0, {**report, "done": True}
+
+
+def _export(stack: Stack, say: Any, dry_run: bool) -> dict[str, Any]:
+    try:
+        return stack.export()
+    except OpsError as error:
+        if dry_run or "failed to load checkpoint" not in str(error):
+            raise
+        removed = stack.repair_files()
+        if not removed:
+            raise
+    for file in removed:
+        say(f"repair    removed {file}, which was cut short")
+    return stack.export()
 
 
 def _unlock(stack: Stack, state: dict[str, Any], say: Any, sure: bool) -> bool:

@@ -181,6 +181,7 @@ def run(
         loop.run_until_complete(whole())
     finally:
         loop.close()
+        asyncio.set_event_loop(asyncio.new_event_loop())  # for whoever uses the SDK next in this process
     return recording
 
 

@@ -163,10 +163,6 @@ def _config(args: ArgoCdArgs) -> dict[str, Any]:
     config: dict[str, Any] = {
         "url": f"https://{args.host}",
         "admin.enabled": args.admin_enabled,
-        # Argo CD can miss a change while it reloads its API list for new CRDs; it then sees the add-on's
-        # health only at the next full pass (2 to 3 minutes by default, seen on a busy machine).
-        "timeout.reconciliation": "60s",
-        "timeout.reconciliation.jitter": "10s",
         "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
     }
     if args.github:

@@ -112,7 +112,14 @@ class Call:
     """The environment of the engine, which a real plugin would have inherited (takes some 20 ms)."""
     cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
     """Set when the run is interrupted or the engine is gone."""
+    abandoned: threading.Event = dataclasses.field(default_factory=threading.Event)
+    """Set as well when the engine is gone (killed): a real plugin would die with it, halfway through."""
     log: collections.abc.Callable[[str, str, bool], None] = lambda severity, message, ephemeral: None
+
+    def abandon(self) -> None:
+        """End the waits of this call: nobody is there to hear of it any more."""
+        self.abandoned.set()
+        self.cancelled.set()
 
     def info(self, message: str) -> None:
         """A line that stays in the engine's display."""

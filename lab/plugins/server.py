@@ -156,10 +156,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             log=lambda severity, message, ephemeral: connection.log(urn, severity, message, ephemeral),
         )
         connection.add(call)
-        if not context.add_callback(
-            call.cancelled.set
-        ):  # the engine was killed: its request ends, and the waits with it
-            call.cancelled.set()
+        # Called when the request ends; while its handler still runs that means that the engine was killed.
+        if not context.add_callback(call.abandon):
+            call.abandon()
         try:
             yield call
         except base.InitFailed as error:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -113,10 +114,10 @@ class Engine:
             aws_access_key_id="test", aws_secret_access_key="test",
         )  # fmt: skip
 
-    def ionos_objects(self) -> dict[str, Any]:
-        """Everything that exists in the emulated IONOS account."""
+    def ionos_objects(self) -> Counter[str]:
+        """How many of each kind exist in the emulated IONOS account (datacenter, ipblock, k8s, nodepool)."""
         with urllib.request.urlopen(f"{self.lab.endpoint('ionos')}/lab/objects", timeout=10) as answer:
-            return json.load(answer)
+            return Counter(entry["kind"] for entry in json.load(answer))
 
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:

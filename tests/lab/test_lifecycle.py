@@ -16,7 +16,7 @@ import engine as engines
 import pytest
 import yaml
 
-from lab import layout, services, workspace
+from lab import layout, workspace
 
 GITHUB_CANARY = "canary-github-7f3a91"
 APPLICATIONS = ["cert-manager", "external-dns", "ingress-nginx", "sealed-secrets"]
@@ -50,7 +50,7 @@ def test_preview_of_nothing_creates_everything_and_touches_nothing(engine: engin
     preview = engine.preview()
     assert set(operations(preview)) == {"create"}
     assert len(preview["steps"]) <= 100, "the whole environment is at most 100 resources"
-    assert engine.ionos_objects() == {kind: [] for kind in engine.ionos_objects()}, "a preview makes nothing"
+    assert not engine.ionos_objects(), "a preview makes nothing"
 
 
 PHASES = [
@@ -80,10 +80,7 @@ def test_an_interrupted_up_goes_on_where_it_was(
 
 def test_the_rerun_finishes_without_duplicates(engine: engines.Engine) -> None:
     engine.up()
-    objects = engine.ionos_objects()
-    assert {kind: len(found) for kind, found in objects.items() if found} == {
-        "datacenters": 1, "ipblocks": 1, "clusters": 1, "nodepools": 2,
-    }  # fmt: skip
+    assert engine.ionos_objects() == {"datacenter": 1, "ipblock": 1, "k8s": 1, "nodepool": 2}
     iam = engine.aws("iam")
     users = [user["UserName"] for user in iam.list_users()["Users"]]
     assert sorted(users) == ["cert-manager-lab", "external-dns-lab"]
@@ -276,9 +273,7 @@ def subprocess_bash(script: str) -> engines.Run:
 
 def test_a_rebuilt_cluster_opens_what_was_sealed_for_the_lost_one(engine: engines.Engine) -> None:
     lose_the_cluster(engine)
-    # What the real plugin reads from the environment of `pulumi`, the stand-in got at its start.
-    with plugins_that_forget_unreachable_clusters(engine.lab):
-        engine.up("--refresh", PULUMI_K8S_DELETE_UNREACHABLE="true")
+    engine.up("--refresh", PULUMI_K8S_DELETE_UNREACHABLE="true")
     assert_opened(engine)
     engine.up("--expect-no-changes")
 
@@ -296,30 +291,15 @@ def lose_the_cluster(engine: engines.Engine) -> None:
     cluster = call("GET", api)["items"][0]["id"]
     for pool in call("GET", f"{api}/{cluster}/nodepools")["items"]:
         call("DELETE", f"{api}/{cluster}/nodepools/{pool['id']}")
-    engines.wait_for(lambda: not engine.ionos_objects()["nodepools"], 60, "node pools are gone")
+    engines.wait_for(lambda: not engine.ionos_objects()["nodepool"], 60, "node pools are gone")
     call("DELETE", f"{api}/{cluster}")
-    engines.wait_for(lambda: not engine.ionos_objects()["clusters"], 60, "the cluster is gone")
-
-
-class plugins_that_forget_unreachable_clusters:
-    """The plugin stand-ins started again with that variable, and once more without it."""
-
-    def __init__(self, lab: layout.Lab) -> None:
-        self.lab = lab
-
-    def __enter__(self) -> None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PULUMI_K8S_DELETE_UNREACHABLE", "true")
-            services.restart(self.lab, "plugins")
-
-    def __exit__(self, *_: object) -> None:
-        services.restart(self.lab, "plugins")
+    engines.wait_for(lambda: not engine.ionos_objects()["k8s"], 60, "the cluster is gone")
 
 
 def test_destroy_leaves_nothing(engine: engines.Engine) -> None:
     destroyed = engine.pulumi("destroy --yes --skip-preview")
     assert destroyed.code == 0, destroyed.text
-    assert not any(engine.ionos_objects().values()), "no IONOS object is left"
+    assert not engine.ionos_objects(), "no IONOS object is left"
     assert engine.aws("route53").list_hosted_zones()["HostedZones"] == []
     assert engine.aws("iam").list_users()["Users"] == []
     assert not engine.state().get("resources"), "the state is empty"

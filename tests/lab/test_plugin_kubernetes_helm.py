@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import json
@@ -170,6 +171,32 @@ def test_an_interrupted_installation_ends_soon_and_is_known_as_failed(
         gone = other.create(RELEASE, "r", release(repository, namespace), preview=True)
         gone.id = failed.value.init.id
         other.delete(gone)
+
+
+def test_a_killed_engine_leaves_its_installation_pending_and_the_next_one_is_told(
+    helm: str, cluster_kubeconfig: str, repository: str, namespace: str
+) -> None:
+    def pending() -> bool:
+        listing = [helm, "--kubeconfig", cluster_kubeconfig, "list", "--all", "--namespace", namespace]
+        return "pending-install" in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+
+    with serving(kubernetes.provider()) as port:
+        killed, next_run = Plugin(port, kubeconfig=cluster_kubeconfig), Plugin(port, kubeconfig=cluster_kubeconfig)
+        inputs = release(repository, namespace, values={"broken": True}, timeout=120)
+        creation = threading.Thread(target=_try, args=(killed, inputs))
+        creation.start()
+        while not pending():
+            time.sleep(0.2)
+        killed.channel.close()
+        creation.join()
+        with pytest.raises(Failed, match="cannot re-use a name that is still in use"):
+            next_run.create(RELEASE, "r", release(repository, namespace))
+        assert pending(), "nothing ran on after its engine was gone"
+
+
+def _try(plugin: Plugin, inputs: dict[str, Any]) -> None:
+    with contextlib.suppress(Exception):
+        plugin.create(RELEASE, "r", inputs)
 
 
 def test_values_and_credentials_are_never_in_arguments_or_in_files_of_others(

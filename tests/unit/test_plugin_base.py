@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
+import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
 
 import grpc
+import hypothesis
 import pytest
 from google.protobuf import empty_pb2
-from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
-from lab.plugins import base, differ, server, values
+from lab.plugins import base, differ, engine, server, values
 
 TYPE = "fake:module:Thing"
 
@@ -38,12 +41,14 @@ marked = st.recursive(
 properties_of_resources = st.dictionaries(keys, marked, max_size=3)
 
 
-@given(properties_of_resources)
+@hypothesis.settings(max_examples=50, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+@hypothesis.given(properties_of_resources)
 def test_values_survive_the_wire(properties: dict[str, Any]) -> None:
     assert values.from_struct(values.to_struct(properties)) == properties
 
 
-@given(properties_of_resources)
+@hypothesis.settings(max_examples=50, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+@hypothesis.given(properties_of_resources)
 def test_plain_values_hold_no_secret_mark_and_comparing_them_finds_none_either(properties: dict[str, Any]) -> None:
     bare = values.plain(properties)
     assert not values.contains(bare, values.Secret)
@@ -299,3 +304,19 @@ def test_settings_that_are_no_strings_arrive_as_json() -> None:
     assert base.config_value({}, "flag", False) is False
     with pytest.raises(base.PluginError, match="flag"):
         base.config_value({"flag": "{"}, "flag")
+
+
+def test_the_environment_of_the_engine_is_that_of_the_process_at_the_other_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        program = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1]))).recv(1)"
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(listener.getsockname()[1])], env={"MARK": "engine"}
+        )
+        try:
+            connection, (address, port) = listener.accept()
+            with connection:
+                assert engine.environment(f"ipv4:{address}:{port}")["MARK"] == "engine"
+        finally:
+            process.wait(10)
+    assert engine.environment("unix:") == {}
+    assert engine.environment("ipv4:127.0.0.1:1") == {}

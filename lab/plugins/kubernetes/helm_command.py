@@ -1,4 +1,8 @@
-"""Runs the helm binary: private folders, nothing secret in its arguments, ended when the run is interrupted."""
+"""Runs the helm binary: private folders, nothing secret in its arguments, ended when the run is interrupted.
+
+An interrupted helm notes that its release failed. One whose engine was killed is killed too, as a real plugin would
+be, and leaves its release pending.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +71,7 @@ class Helm:
             try:
                 return process.communicate(timeout=CANCEL_SECONDS if interrupted else 0.5)
             except subprocess.TimeoutExpired:
-                if interrupted:
+                if interrupted or self.call.abandoned.is_set():
                     os.killpg(process.pid, signal.SIGKILL)
                 elif self.call.cancelled.is_set():
                     interrupted = True
