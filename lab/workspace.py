@@ -18,7 +18,7 @@ import sys
 
 import yaml
 
-from lab import layout, toolchain
+from lab import acme, layout, toolchain
 
 STACK = "lab"
 PLUGINS = {
@@ -43,7 +43,8 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "PATH": os.pathsep.join([str(tools), str(pathlib.Path(sys.executable).parent)]),
         "KUBECONFIG": str(lab.kubeconfig),
         "PULUMI_HOME": str(lab.folder("pulumi", "home")),
-        "PULUMI_BACKEND_URL": f"file://{lab.folder('pulumi', 'state')}",
+        # Without the sidecar files, of which a killed run can leave an empty one and with it an unreadable state.
+        "PULUMI_BACKEND_URL": f"file://{lab.folder('pulumi', 'state')}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.home / "pulumi" / "passphrase"),
         "PULUMI_STACK": STACK,
         "PULUMI_OPTION_CONFIG_FILE": str(config_file(lab)),
@@ -55,7 +56,7 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "IONOS_API_URL": lab.endpoint("ionos"),
         "AWS_ENDPOINT_URL": lab.endpoint("aws"),
         "AWS_REGION": "eu-central-1",
-        "AWS_DEFAULT_REGION": "eu-central-1", # boto3 reads this one
+        "AWS_DEFAULT_REGION": "eu-central-1",  # boto3 reads this one
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab-aws-secret",
         "NO_PROXY": f"127.0.0.1,localhost,{lab.address}",
@@ -103,11 +104,14 @@ def prepare(lab: layout.Lab) -> None:
         # In the lab's own folder, since `stack init` writes the salt beside the Pulumi.yaml it finds.
         # Selected too, so that a stack file whose state is there already is only given its salt.
         _pulumi(lab, "stack", "select", "--create", "--secrets-provider", "passphrase", STACK, cwd=project)
-    config = yaml.safe_load(config_file(lab).read_text())
-    charts = config["config"].setdefault("gitops-platform:charts", {})
-    if charts.get("mirror") != lab.endpoint("charts"):
-        charts["mirror"] = lab.endpoint("charts")
-        config_file(lab).write_text(yaml.safe_dump(config, sort_keys=False))
+    before = config_file(lab).read_text()
+    config = yaml.safe_load(before)
+    config["config"].setdefault("gitops-platform:charts", {})["mirror"] = lab.endpoint("charts")
+    addons = config["config"].setdefault("gitops-platform:addons", {})
+    addons.setdefault("certManager", {})["server"] = acme.directory(lab)
+    after = yaml.safe_dump(config, sort_keys=False)
+    if after != before:
+        config_file(lab).write_text(after)
 
 
 def has_resources(lab: layout.Lab) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import http.server
 import json
@@ -21,6 +20,7 @@ from ops import __main__ as ops
 from ops import clouds, decide, pending, recover
 from ops import stack as stacks
 
+REAL_HELM = clouds.Helm
 RUNNER = typer.testing.CliRunner()
 ROOT = "urn:pulumi:sbx::p::pulumi:pulumi:Stack::p-sbx"
 PROVIDER = "urn:pulumi:sbx::p::pulumi:providers:any::any"
@@ -500,16 +500,26 @@ def test_a_state_in_a_service_has_no_files_to_repair(pulumi: pathlib.Path) -> No
 # Helm's records
 
 
-def test_helms_records_are_read_with_a_kubeconfig_that_nobody_else_can_read(
-    pulumi: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
+KUBECTL = """
+import os, stat, sys
+file = sys.argv[2]
+assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+assert open(file).read() == "canary"
+assert "canary" not in sys.argv
+print("r.v1 deployed")
+print("r.v2 pending-upgrade")
+"""
+
+
+def test_helms_records_are_read_with_a_kubeconfig_that_nobody_else_can_read(pulumi: pathlib.Path) -> None:
     command = pulumi / "kubectl"
-    command.write_text(
-        f"#!{sys.executable}\nimport os, stat, sys\nfile = sys.argv[2]\nassert stat.S_IMODE(os.stat(file).st_mode) == 0o600\n"
-        'assert open(file).read() == "canary"\nassert "canary" not in sys.argv\nprint("r.v1 deployed\\nr.v2 pending-upgrade")\n'
-    )
+    command.write_text(f"#!{sys.executable}\n{KUBECTL}")
     command.chmod(0o755)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(pytest.MonkeyPatch.context()).setenv("PATH", str(pulumi))
-        assert clouds.Helm("canary").records("argocd", "argocd") == {"r.v1": "deployed", "r.v2": "pending-upgrade"}
+    found = REAL_HELM("canary").records("argocd", "argocd")
+    assert found == {"r.v1": "deployed", "r.v2": "pending-upgrade"}
+
+
+def test_a_cluster_that_kubectl_cannot_ask_is_said(pulumi: pathlib.Path) -> None:
+    (pulumi / "kubectl").symlink_to("/bin/false")
+    with pytest.raises(stacks.OpsError, match="cannot be asked about Helm's records"):
+        REAL_HELM("canary").delete("argocd", ["r.v1"])

@@ -313,7 +313,7 @@ def test_everything_that_is_missing_is_one_error(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(pulumi.RunError) as error:
         preflight.check(settings.parse(raw, "sbx"), settings.Secrets(None, None, None, None))
     lines = str(error.value).splitlines()
-    assert lines[0] == "2 things missing before this can run; nothing was changed"
+    assert lines[0] == "2 things are in the way; nothing was changed"
     assert [line.split(":")[0].strip() for line in lines[1:]] == ["IONOS credentials", "AWS credentials"]
 
 
