@@ -8,6 +8,7 @@ each other and two labs on one machine do not meet.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -25,6 +26,9 @@ PORTS = {
     "ionos": 8080,
     "aws": 5000,
     "aws_proxy": 5001,
+    "dns": 53,
+    "acme": 14000,
+    "acme_management": 15000,
     "charts": 8879,
     "plugin_kubernetes": 7001,
     "plugin_aws": 7002,
@@ -35,6 +39,9 @@ PORTS = {
 
 ENGINE_ADDRESS = "127.0.0.1"
 """Where Pulumi looks for attached plugins: PULUMI_DEBUG_PROVIDERS names ports only."""
+
+LOW, SHIFT = 1024, 8000
+"""Ports below LOW need a privilege; where the machine does not give it, they are moved up by SHIFT."""
 
 FIRST_NETWORK, LAST_NETWORK = 77, 199
 
@@ -73,6 +80,15 @@ class Lab:
     def public_network(self) -> str:
         """The /24 (without its last byte) that the emulated IP blocks are cut from."""
         return f"127.{self.network}.200"
+
+    @property
+    def nowhere(self) -> str:
+        """An address where nothing ever listens: connections are refused at once."""
+        return f"127.{self.network}.255.254"
+
+    def usable(self, port: int) -> int:
+        """The port that stands for `port` on this machine: 443 is 8443 where low ports are not free to use."""
+        return port if port >= LOW or _may_use_low_ports(self.address) else port + SHIFT
 
     @property
     def kubeconfig(self) -> pathlib.Path:
@@ -118,7 +134,7 @@ def create(folder: pathlib.Path | None = None) -> Lab:
     """The lab in `folder`, or a new one on a network that no other lab holds."""
     folder = folder or home()
     if (folder / "lab.json").exists():
-        return load(folder)
+        return _completed(load(folder))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     for network in range(FIRST_NETWORK, LAST_NETWORK + 1):
@@ -126,25 +142,43 @@ def create(folder: pathlib.Path | None = None) -> Lab:
             break
     else:
         raise LabError("every loopback network for labs is in use: stop a lab with `make down`")
-    address = f"127.{network}.0.1"
-    ports = {}
-    for name, port in PORTS.items():
-        shared = name.startswith("plugin_")  # one address for all labs, so each lab prefers ports of its own
-        host, port = (ENGINE_ADDRESS, port + 10 * (network - FIRST_NETWORK)) if shared else (address, port)
-        ports[name] = port if _free(host, port) else _any_free(host)
-    lab = Lab(folder, network, ports)
-    lab.save()
-    return lab
+    return _completed(Lab(folder, network, {}))
 
 
-def _free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _completed(lab: Lab) -> Lab:
+    """With a port for every service; a lab that an older version made lacks some."""
+    lacking = {name: _choose(lab, name) for name in PORTS if name not in lab.ports}
+    if not lacking:
+        return lab
+    complete = dataclasses.replace(lab, ports={**lab.ports, **lacking})
+    complete.save()
+    return complete
+
+
+def _choose(lab: Lab, name: str) -> int:
+    port, host = PORTS[name], lab.host(name)
+    if host == ENGINE_ADDRESS:
+        # One address for all labs, so each lab prefers ports of its own.
+        port += 10 * (lab.network - FIRST_NETWORK)
+    kinds = (socket.SOCK_STREAM, socket.SOCK_DGRAM) if name == "dns" else (socket.SOCK_STREAM,)
+    return port if all(_free(host, port, kind) for kind in kinds) else _any_free(host)
+
+
+def _free(address: str, port: int, kind: int = socket.SOCK_STREAM) -> bool:
+    with socket.socket(type=kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError:
             return False
         return True
+
+
+@functools.cache
+def _may_use_low_ports(address: str) -> bool:
+    # An uncommon one: whether something listens there is not the question.
+    return _free(address, 1)
 
 
 def _any_free(address: str) -> int:

@@ -35,6 +35,8 @@ def services(lab: layout.Lab) -> list[Service]:
     stand_ins = [plugin for plugin in workspace.PLUGINS if not workspace.real_plugin(lab, plugin)]
     known = [
         Service("aws", (*module, "lab.aws"), ("aws", "aws_proxy"), volatile=True),
+        Service("dns", (*module, "lab.dns"), ("dns",)),
+        Service("acme", (*module, "lab.acme"), ("acme", "acme_management")),
         Service("charts", (*module, "lab.charts"), ("charts",)),
         Service("cloud", (*module, "lab.cloud"), ("ionos",)),
         Service("agent", (*module, "lab.agent"), ("kubelet",)),

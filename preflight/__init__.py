@@ -24,10 +24,8 @@ def check(settings: config.Settings, secrets: config.Secrets) -> None:
         kubeconfig = config.reveal("kubeconfig")
     found = list(problems(settings, os.environ, kubeconfig, has_ionos_token=secrets.ionos_token is not None))
     if found:
-        count = f"{len(found)} thing{'' if len(found) == 1 else 's'} missing"
-        raise pulumi.RunError(
-            "\n".join([f"{count} before this can run; nothing was changed", *(f"  {one}" for one in found)])
-        )
+        count = f"{len(found)} thing{' is' if len(found) == 1 else 's are'} in the way"
+        raise pulumi.RunError("\n".join([f"{count}; nothing was changed", *(f"  {one}" for one in found)]))
 
 
 def problems(

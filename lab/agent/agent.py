@@ -10,7 +10,7 @@ import time
 import traceback
 
 from lab import kube, layout, toolchain
-from lab.agent import addresses, events, kubelet, names, nodes, pods
+from lab.agent import addresses, balancing, egress, events, kubelet, names, nodes, pods
 
 FIRST_RETRY_SECONDS = 0.5
 CLEARED_SECONDS = 1.0
@@ -30,6 +30,7 @@ class Agent:
         self._nodes: dict[str, kube.Object] = {}
         self._running: dict[str, pods.Pod] = {}
         self._names = names.Names(lab, self._client, self._see)
+        self._balancers = balancing.Balancers(self._see_balancers)
         self._heart = nodes.Heart(lab, self._client, self._see_nodes)
         self._server = kubelet.serve(lab, self._find_log)
         self._around = pods.Surroundings(
@@ -39,7 +40,7 @@ class Agent:
             bwrap=toolchain.find("bwrap"),
             find_tool=_Tools().find,
             names=self._names,
-            nameservers=_nameservers(),
+            balancers=self._balancers,
         )
         self._addresses = addresses.Addresses(*lab.pod_network)
 
@@ -52,7 +53,9 @@ class Agent:
         self._addresses = addresses.Addresses(*self._lab.pod_network, used)
         self._clear_folders({pod["metadata"]["uid"] for pod in existing})
         threading.Thread(target=self._server.serve_forever, name="kubelet", daemon=True).start()
+        egress.wait_for_trust(self._lab)
         self._names.start()
+        self._balancers.start()
         self._heart.start()
         threading.Thread(target=self._notice_clearing, name="clearing", daemon=True).start()
         self._watch("/api/v1/services", self._client, self._service)
@@ -86,6 +89,7 @@ class Agent:
                         running.gone()
                     for known in (self._running, self._pods, self._services, self._nodes):
                         known.clear()
+                self._wake()
 
     def _first_list(self) -> list[kube.Object]:
         while True:
@@ -134,7 +138,7 @@ class Agent:
                 pod["metadata"].pop("managedFields", None)
                 self._pods[uid] = pod
                 self._attend(pod)
-        self._names.wake()
+        self._wake()
 
     def _attend(self, pod: kube.Object) -> None:
         uid = pod["metadata"]["uid"]
@@ -161,6 +165,7 @@ class Agent:
                         self._attend(pod)
         if new:
             self._heart.beat()
+            self._wake()
 
     def _service(self, kind: str, service: kube.Object) -> None:
         with self._lock:
@@ -168,7 +173,7 @@ class Agent:
                 self._services.pop(service["metadata"]["uid"], None)
             else:
                 self._services[service["metadata"]["uid"]] = service
-        self._names.wake()
+        self._wake()
 
     def _data(self, what: str) -> collections.abc.Callable[[str, kube.Object], None]:
         def changed(kind: str, item: kube.Object) -> None:
@@ -184,6 +189,14 @@ class Agent:
     def _see(self) -> tuple[list[kube.Object], list[kube.Object]]:
         with self._lock:
             return list(self._services.values()), list(self._pods.values())
+
+    def _wake(self) -> None:
+        self._names.wake()
+        self._balancers.wake()
+
+    def _see_balancers(self) -> balancing.Wanted:
+        services, pods = self._see()
+        return balancing.wanted(self._lab, services, pods, self._see_nodes())
 
     def _see_nodes(self) -> list[kube.Object]:
         with self._lock:
@@ -228,13 +241,3 @@ class _Tools:
             if known:
                 self._found[name] = known
             return known
-
-
-def _nameservers() -> str:
-    """The machine's own name servers, asked once and briefly: cluster names are in the hosts file."""
-    try:
-        lines = pathlib.Path("/etc/resolv.conf").read_text().splitlines()
-    except OSError:
-        lines = []
-    servers = [line for line in lines if line.startswith("nameserver ")]
-    return "\n".join([*servers, "options timeout:1 attempts:1"]) + "\n"

@@ -9,7 +9,7 @@ import time
 import uuid
 
 from lab import kube
-from lab.agent import environment, images, places, probes, sandbox, status
+from lab.agent import balancing, environment, images, places, probes, sandbox, status
 
 CONFIG_RETRY_SECONDS = 2.0
 LOG_LIMIT = 20 * 1024 * 1024
@@ -24,7 +24,7 @@ class Container:
         self.role = role
         self.name: str = spec["name"]
         self.policy = _policy(role, pod_policy)
-        self.image = images.find(spec["image"])
+        self.image = images.find(spec["image"], spec.get("args", ()))
         self.state: kube.Object = {"waiting": {"reason": "ContainerCreating"}}
         self.last_state: kube.Object = {}
         self.restart_count = 0
@@ -39,6 +39,7 @@ class Container:
         self._not_before = 0.0
         self._kill_at: float | None = None
         self._log_checked = 0.0
+        self._relay: balancing.Address | None = None
 
     @property
     def real(self) -> bool:
@@ -150,6 +151,7 @@ class Container:
             self._process.kill()
             self._process.wait(5)
             self._process = None
+            self._end_relay()
             self.state = _terminated(137, "Error", "", self.state["running"]["startedAt"])
 
     def _start(self, pod: kube.Object) -> None:
@@ -161,7 +163,7 @@ class Container:
             if self.image is None:
                 self._pretend(log)
                 return
-            argv = [environment.expand(word, self._variables) for word in self._argv(self.image)]
+            argv = self._argv(self.image)
             self._root = places.root(self._place, self.spec, self.image, self._variables)
             self._process = sandbox.Process(self._root, self.spec.get("workingDir"), argv, self._variables, log)
         except environment.Missing as error:
@@ -193,6 +195,7 @@ class Container:
             self._prober.stop()
         self._process = self._prober = None
         self._kill_at = None
+        self._end_relay()
         steady = time.monotonic() - self._began > status.STEADY_SECONDS
         self._failures = 1 if steady else self._failures + 1
         message = ""
@@ -219,13 +222,29 @@ class Container:
         base = {"PATH": images.SEARCH_PATH, "HOSTNAME": self._place.hostname}
         if self.image:
             base |= {"HOME": self.image.home, **dict(self.image.environment)}
+            base |= {name: self._place.egress[name] for name in self.image.egress}
         return environment.build(self.spec, pod, base | self._place.base_environment, self._place.lookup)
 
     def _argv(self, image: images.Image) -> tuple[str, ...]:
         argv = images.argv(image, self.spec.get("command", ()), self.spec.get("args", ()))
         if not argv:
             raise ValueError("no command specified")
-        return argv
+        expanded = tuple(environment.expand(word, self._variables) for word in argv)
+        adapted = image.adapt(expanded, self._place.lab, self._place.address)
+        return self._with_own_port(adapted, image.own_port) if image.own_port else adapted
+
+    def _with_own_port(self, argv: tuple[str, ...], own_port: tuple[str, int]) -> tuple[str, ...]:
+        """Give the program a port that nobody else has, and relay to it from the pod's address."""
+        free = balancing.free_port()
+        words, asked = images.with_port(argv, own_port, free)
+        self._relay = (self._place.address, asked)
+        self._place.balancers.add(self._relay, ("127.0.0.1", free))
+        return words
+
+    def _end_relay(self) -> None:
+        if self._relay:
+            self._place.balancers.remove(self._relay)
+            self._relay = None
 
     def _execute(self, command: list[str], seconds: float) -> tuple[bool, str]:
         root = self._root

@@ -10,6 +10,8 @@ import collections.abc
 import dataclasses
 import re
 
+from lab.agent import adapting
+
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -20,7 +22,9 @@ class Image:
     repository: pattern of the image's name without registry, tag and digest. tools: path in the container -> tool; the
     first must be there, the others are left out where the lab lacks them. links: path -> path, both in the container.
     entrypoint, command: as in an image's config. server: the program that the image's start script puts before
-    arguments that begin with a dash. environment: on top of PATH and HOME.
+    arguments that begin with a dash. environment: on top of PATH and HOME. egress: which of `egress.variables` the
+    program understands. adapt: changes its arguments for the lab. own_port: (option, default) of a port that the
+    program opens on every address of the machine. not_with: an argument with which the lab cannot run it.
     """
 
     repository: str
@@ -31,6 +35,10 @@ class Image:
     server: str | None = None
     home: str = "/root"
     environment: tuple[tuple[str, str], ...] = ()
+    egress: tuple[str, ...] = ()
+    adapt: adapting.Adapt = adapting.nothing
+    own_port: tuple[str, int] | None = None
+    not_with: str | None = None
 
     @property
     def required(self) -> str:
@@ -72,13 +80,62 @@ IMAGES: tuple[Image, ...] = (
         tools=(("/usr/local/bin/controller", "sealed-secrets-controller"),),
         entrypoint=("controller",),
     ),
+    Image(
+        repository=r"(.+/)?external-dns",
+        tools=(("/usr/local/bin/external-dns", "external-dns"),),
+        entrypoint=("external-dns",),
+        egress=("AWS_ENDPOINT_URL",),
+        # Its other half, the webhook, has no program here.
+        not_with="--provider=webhook",
+    ),
+    Image(
+        repository=r"(.+/)?cert-manager-controller",
+        tools=(("/usr/local/bin/controller", "cert-manager-controller"),),
+        entrypoint=("controller",),
+        # The AWS SDK of this version knows no endpoint variable.
+        egress=("HTTPS_PROXY", "NO_PROXY"),
+        adapt=adapting.cert_manager,
+    ),
+    Image(
+        repository=r"(.+/)?cert-manager-acmesolver",
+        tools=(("/usr/local/bin/acmesolver", "acmesolver"),),
+        entrypoint=("acmesolver",),
+        own_port=("--listen-port", 8089),
+    ),
+    Image(
+        repository=r"(.+/)?traefik",
+        tools=(("/usr/local/bin/traefik", "traefik"),),
+        command=("traefik",),
+        server="traefik",
+        adapt=adapting.traefik,
+    ),
+    Image(
+        repository=r"(.+/)?ingress-nginx/controller",
+        tools=(("/usr/local/bin/traefik", "traefik"),),
+        adapt=adapting.ingress_nginx,
+    ),
 )
 
 
-def find(reference: str, images: collections.abc.Sequence[Image] = IMAGES) -> Image | None:
+def find(
+    reference: str, args: collections.abc.Sequence[str] = (), images: collections.abc.Sequence[Image] = IMAGES
+) -> Image | None:
     """The stand-in for an image reference such as `quay.io/argoproj/argocd:v3.2.6`; None: reported, not run."""
     name = repository(reference)
-    return next((image for image in images if re.fullmatch(image.repository, name)), None)
+    found = next((image for image in images if re.fullmatch(image.repository, name)), None)
+    return None if found and found.not_with in args else found
+
+
+def with_port(argv: collections.abc.Sequence[str], own_port: tuple[str, int], free: int) -> tuple[tuple[str, ...], int]:
+    """The arguments with the port changed to `free`, and the port that was asked for."""
+    option, asked = own_port
+    kept: list[str] = []
+    for word in argv:
+        if word.startswith(f"{option}="):
+            asked = int(word.partition("=")[2])
+        else:
+            kept.append(word)
+    return (*kept, f"{option}={free}"), asked
 
 
 def repository(reference: str) -> str:

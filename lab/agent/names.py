@@ -71,7 +71,7 @@ def slice_of(
         "ports": [
             {"name": port.get("name", ""), "port": number, "protocol": port.get("protocol", "TCP")}
             for port in service["spec"].get("ports", ())
-            if (number := _target(port, sample)) is not None
+            if (number := target(port, sample)) is not None
         ],
     }
 
@@ -208,9 +208,8 @@ class Names(threading.Thread):
         self._applied[uid] = wanted
 
     def _write(self, found: collections.abc.Sequence[tuple[kube.Object, list[Endpoint]]]) -> None:
-        nowhere = f"127.{self._lab.network}.255.254"
         for uid, resident in self._residents.items():
-            rewrite(self._path(uid), hosts(resident, found, self._lab.address, nowhere))
+            rewrite(self._path(uid), hosts(resident, found, self._lab.address, self._lab.nowhere))
 
     def _path(self, uid: str) -> pathlib.Path:
         return self._lab.folder("hosts") / uid
@@ -251,7 +250,8 @@ def _entry(each: Endpoint, namespace: str) -> kube.Object:
     return entry | ({"hostname": each.hostname} if each.hostname else {})
 
 
-def _target(port: kube.Object, pod: kube.Object | None) -> int | None:
+def target(port: kube.Object, pod: kube.Object | None) -> int | None:
+    """The pod's port behind a Service's port; None for a name that the pod does not know."""
     wanted = port.get("targetPort", port["port"])
     if isinstance(wanted, int):
         return wanted

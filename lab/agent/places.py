@@ -6,8 +6,8 @@ import collections.abc
 import dataclasses
 import pathlib
 
-from lab import kube
-from lab.agent import environment, images, sandbox
+from lab import kube, layout
+from lab.agent import balancing, environment, images, sandbox
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,9 @@ class Place:
     address: str
     hostname: str
     base_environment: dict[str, str]
+    egress: dict[str, str]
+    lab: layout.Lab
+    balancers: balancing.Balancers
     bwrap: pathlib.Path | None
     find_tool: collections.abc.Callable[[str], pathlib.Path | None]
     lookup: environment.Lookup

@@ -12,7 +12,7 @@ import time
 import traceback
 
 from lab import kube, layout
-from lab.agent import containers, environment, events, names, places, sources, status, volumes
+from lab.agent import balancing, containers, egress, environment, events, names, places, sources, status, volumes
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 5.0
@@ -29,8 +29,7 @@ class Surroundings:
     bwrap: pathlib.Path | None
     find_tool: collections.abc.Callable[[str], pathlib.Path | None]
     names: names.Names
-    nameservers: str
-    """Content of resolv.conf."""
+    balancers: balancing.Balancers
 
 
 class Pod(threading.Thread):
@@ -126,7 +125,8 @@ class Pod(threading.Thread):
         (etc / "passwd").write_text(f"lab:x:{user}:{group}:lab:/root:/bin/sh\n")
         (etc / "group").write_text(f"lab:x:{group}:\n")
         (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
-        (etc / "resolv.conf").write_text(self._around.nameservers)
+        (etc / "resolv.conf").write_text(egress.resolv_conf(self._around.lab))
+        (etc / egress.TRUST_FILE).write_text(egress.trust(self._around.lab))
         folders = {each["name"]: self._folder / "volumes" / each["name"] for each in spec.get("volumes", ())}
         for folder in folders.values():
             folder.mkdir(parents=True, exist_ok=True)
@@ -141,11 +141,15 @@ class Pod(threading.Thread):
             volumes=folders,
             address=self._address,
             hostname=hostname,
-            base_environment={
+            base_environment=egress.EVERYBODY
+            | {
                 "KUBERNETES_SERVICE_HOST": lab.address,
                 "KUBERNETES_SERVICE_PORT": str(lab.ports["apiserver"]),
                 "KUBERNETES_SERVICE_PORT_HTTPS": str(lab.ports["apiserver"]),
             },
+            egress=egress.variables(lab),
+            lab=lab,
+            balancers=self._around.balancers,
             bwrap=self._around.bwrap,
             find_tool=self._around.find_tool,
             lookup=self._sources.lookup,

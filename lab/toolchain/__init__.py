@@ -20,7 +20,7 @@ ToolchainError = errors.ToolchainError
 TOOLS = table.TOOLS
 SYSTEM_TOOLS = table.SYSTEM_TOOLS
 # What `make demo` needs.
-GO_TOOLS: tuple[str, ...] = tuple(tool.name for tool in table.DEMO_TOOLS)
+GO_TOOLS: tuple[str, ...] = tuple(tool.name for tool in table.TOOLS)
 REQUIRED: tuple[str, ...] = (*GO_TOOLS, *(tool.name for tool in SYSTEM_TOOLS))
 
 _BY_BINARY = {binary: tool for tool in TOOLS for binary in tool.binaries}

@@ -12,6 +12,7 @@ KUBERNETES = "v1.34.3"
 HELM = "v3.21.4"
 SEALED_SECRETS = "v0.27.1"
 ARGOCD = "v3.2.6"
+CERT_MANAGER = "v1.11.5"
 
 
 def _kubernetes(name: str, seconds: int, fit: model.Fit) -> model.Tool:
@@ -97,7 +98,23 @@ def _argocd() -> model.Tool:
     )
 
 
-DEMO_TOOLS: tuple[model.Tool, ...] = (
+def _cert_manager() -> model.Tool:
+    # One folder: the controller starts pods with the solver of its own version.
+    source = "github.com/cert-manager/cert-manager"
+    variables = ((f"{source}/pkg/util.AppVersion", CERT_MANAGER),)
+    return model.Tool(
+        "cert-manager-controller",
+        CERT_MANAGER,
+        235,
+        model.Fit(("--help",), r"Automated TLS controller for Kubernetes \(v(\d+\.\d+\.\d+)\)", (1, 11), (1, 12)),
+        (
+            model.Build("cert-manager-controller", "cert-manager", f"{source}/cmd/controller", variables),
+            model.Build("acmesolver", "cert-manager", f"{source}/cmd/acmesolver", variables),
+        ),
+    )
+
+
+TOOLS: tuple[model.Tool, ...] = (
     _tool(
         "etcd",
         "v3.6.5",
@@ -118,10 +135,6 @@ DEMO_TOOLS: tuple[model.Tool, ...] = (
     _kubernetes(
         "kubectl", 30, model.Fit(("version", "--client"), r"Client Version: v(\d+\.\d+\.\d+)", (1, 33), (1, 36))
     ),
-)
-
-# For the add-ons that the demo does not run yet.
-MORE_TOOLS: tuple[model.Tool, ...] = (
     _tool(
         "external-dns",
         "v0.21.0",
@@ -131,15 +144,7 @@ MORE_TOOLS: tuple[model.Tool, ...] = (
         "sigs.k8s.io/external-dns",
         "sigs.k8s.io/external-dns/pkg/apis/externaldns.Version",
     ),
-    _tool(
-        "cert-manager-controller",
-        "v1.11.5",
-        230,
-        model.Fit(("--help",), r"Automated TLS controller for Kubernetes \(v(\d+\.\d+\.\d+)\)", (1, 11), (1, 12)),
-        "cert-manager",
-        "github.com/cert-manager/cert-manager/cmd/controller",
-        "github.com/cert-manager/cert-manager/pkg/util.AppVersion",
-    ),
+    _cert_manager(),
     _tool(
         "pebble",
         "v2.10.1",
@@ -160,7 +165,6 @@ MORE_TOOLS: tuple[model.Tool, ...] = (
     ),
 )
 
-TOOLS = (*DEMO_TOOLS, *MORE_TOOLS)
 
 SYSTEM_TOOLS: tuple[model.SystemTool, ...] = (
     model.SystemTool(

@@ -2,7 +2,10 @@ module gitops-platform/lab/tools/cert-manager
 
 go 1.24.0
 
-tool github.com/cert-manager/cert-manager/cmd/controller
+tool (
+	github.com/cert-manager/cert-manager/cmd/acmesolver
+	github.com/cert-manager/cert-manager/cmd/controller
+)
 
 require (
 	cloud.google.com/go/compute v1.14.0 // indirect

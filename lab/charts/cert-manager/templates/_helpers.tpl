@@ -13,6 +13,8 @@ metadata:
     {{- include "lab.labels" $object | nindent 4 }}
 spec:
   replicas: 1
+  # Argo CD hears of a Deployment's state but not of a CRD's: what comes last has to be the Deployment.
+  minReadySeconds: 10
   selector:
     matchLabels:
       {{- include "lab.selector" $object | nindent 6 }}
