@@ -7,7 +7,7 @@ no settings. Both change for their own reasons; this is the only place that know
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -18,7 +18,6 @@ from components.addons import (
     cert_manager,
     charts,
     external_dns,
-    ingress,
     issuers,
     sealed_secrets,
     sealing_key,
@@ -139,21 +138,22 @@ def sealed_secrets_addon(settings: config.Settings, namespace: pulumi.Input[str]
 
 def ingress_addon(
     settings: config.Settings, spaces: namespaces.Namespaces, addresses: pulumi.Output[Any]
-) -> traefik.TraefikArgs | ingress.IngressArgs:
-    """The ingress controller, on the ingress pool's nodes and with the first reserved address."""
+) -> traefik.TraefikArgs:
+    """The ingress controller, on the ingress pool's nodes and with the first reserved address.
+
+    Traefik's arguments are the common ones and one more: they do for either controller.
+    """
     wanted = settings.addons.ingress
     selector, tolerations = _ingress_nodes(settings)
-    common: dict[str, Any] = {
-        "install": _install(settings, wanted, spaces[ingress_namespace(settings)]),
-        "address": _first(settings, addresses),
-        "node_selector": selector,
-        "tolerations": tolerations,
-        "tcp_services": wanted.tcp_services,
-        "resources": wanted.resources.model_dump(exclude_none=True) if wanted.resources else {},
-    }
-    if wanted.controller == "traefik":
-        return traefik.TraefikArgs(**common, nginx_class=wanted.nginx_class)
-    return ingress.IngressArgs(**common)
+    return traefik.TraefikArgs(
+        install=_install(settings, wanted, spaces[ingress_namespace(settings)]),
+        address=_first(settings, addresses),
+        node_selector=selector,
+        tolerations=tolerations,
+        tcp_services=wanted.tcp_services,
+        resources=wanted.resources.model_dump(exclude_none=True) if wanted.resources else {},
+        nginx_class=wanted.nginx_class,
+    )
 
 
 def external_dns_addon(
@@ -259,7 +259,7 @@ def _protect(settings: config.Settings) -> bool:
     return wanted.protect if isinstance(wanted, cluster_settings.IonosCluster) else settings.environment == "prd"
 
 
-def _ingress_nodes(settings: config.Settings) -> tuple[Mapping[str, str], list[Mapping[str, str]]]:
+def _ingress_nodes(settings: config.Settings) -> tuple[Mapping[str, str], Sequence[Mapping[str, str]]]:
     wanted = settings.cluster
     if isinstance(wanted, cluster_settings.ExistingCluster):
         tolerations = [t.model_dump(exclude_none=True) for t in wanted.ingress_tolerations]

@@ -95,7 +95,8 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
 
 def _alternate(first: Callable[[], None], second: Callable[[], None]) -> tuple[float, float]:
     """Medians of both, run in turn after one run of each that does not count."""
-    first(), second()
+    first()
+    second()
     pairs = [(_seconds(first), _seconds(second)) for _ in range(RUNS)]
     return statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs)
 

@@ -56,10 +56,8 @@ def _made(resources: list[dict[str, Any]]) -> str:
 
 def _next_steps(lab: layout.Lab) -> list[str]:
     env = lab.home / "env"
-    try:
+    if env.is_relative_to(pathlib.Path.cwd()):
         env = env.relative_to(pathlib.Path.cwd())
-    except ValueError:
-        pass
     return [
         f"source {env}",
         "kubectl get applications -n argocd",

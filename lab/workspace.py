@@ -52,6 +52,8 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         # Without it every run first tries to download each SDK's plugin and loses 2.4 s offline.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_ERROR_OUTPUT_STRING": "true",
+        # A repository or plugin of the user's own Helm must not get into an install (one broke it).
+        **{f"HELM_{kind.upper()}_HOME": str(lab.folder("helm", kind)) for kind in ("cache", "config", "data")},
         "IONOS_TOKEN": "lab-ionos-token",
         "IONOS_API_URL": lab.endpoint("ionos"),
         "AWS_ENDPOINT_URL": lab.endpoint("aws"),

@@ -99,7 +99,9 @@ class Issuer(base.Section):
         derived="dns01, or http01 with dns.provider ionos",
     )
     wait_ready: bool = base.field(
-        True, says="Wait until the issuers are Ready; false where cert-manager's pods do not really run.", example=True
+        True,
+        says="Wait until the issuers are Ready; false for a cluster that cannot reach the ACME server yet.",
+        example=True,
     )
 
 

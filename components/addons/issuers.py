@@ -44,7 +44,7 @@ class ClusterIssuersArgs:
         region: AWS region, part of the request signature.
         secret: Secret in cert-manager's namespace with the Route53 key (`keyId`, `key`).
         ca_bundle: PEM, base64: trusted when talking to `server`; None: public authorities.
-        wait_ready: wait for the issuers' Ready condition (needs a cert-manager that really runs).
+        wait_ready: wait for the issuers' Ready condition (needs an ACME server that can be reached).
         timeout: how long that may take, such as "5m".
     """
 

@@ -14,8 +14,8 @@ import pulumi_kubernetes as kubernetes
 from components import options
 from components.dns import route53
 
-AWS_SECRET = "aws-access-key"
-IONOS_SECRET = "ionos-token-secret"
+AWS_SECRET = "aws-access-key"  # noqa: S105 (a name)
+IONOS_SECRET = "ionos-token-secret"  # noqa: S105 (a name)
 
 
 @dataclasses.dataclass(frozen=True)

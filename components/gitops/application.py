@@ -8,6 +8,7 @@ https://argo-cd.readthedocs.io/en/stable/user-guide/multiple_sources/
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,12 @@ from components.addons import charts
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 """Makes deletion cascade to what the Application installed; without it destroy leaves that behind."""
 
-READY = json.dumps(["jsonpath={.status.sync.status}=Synced", "jsonpath={.status.health.status}=Healthy"])
+READY = (
+    # Hooks still run when all is Synced and Healthy: cert-manager's webhook is up when its own has ended.
+    "jsonpath={.status.operationState.phase}=Succeeded",
+    "jsonpath={.status.sync.status}=Synced",
+    "jsonpath={.status.health.status}=Healthy",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Application(pulumi.ComponentResource):
                 "name": name,
                 "namespace": args.argocd_namespace,
                 "labels": {"purpose": "infra"},
-                "annotations": {"pulumi.com/waitFor": READY},
+                "annotations": {"pulumi.com/waitFor": wait_for(args)},
                 "finalizers": [FINALIZER],
             },
             spec=spec(args),
@@ -88,12 +94,31 @@ class Application(pulumi.ComponentResource):
         self.register_outputs({"name": name})
 
 
+def fingerprint(args: ApplicationArgs) -> pulumi.Output[str]:
+    """A name for the chart's source that changes with the chart, its version or any of its values.
+
+    Right after a change the Application's status is still the old one, Synced and Healthy. That the status
+    speaks of the new source is seen by its name, which Argo CD copies into it with the rest.
+    """
+    content = pulumi.Output.json_dumps([dataclasses.asdict(args.chart), args.mirror, args.values], sort_keys=True)
+    return content.apply(lambda text: f"values-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
+
+
+def wait_for(args: ApplicationArgs) -> pulumi.Output[str]:
+    """The conditions, for `pulumi.com/waitFor`."""
+    source = "sources[0]" if args.values_from else "source"
+    return fingerprint(args).apply(
+        lambda name: json.dumps([f"jsonpath={{.status.sync.comparedTo.{source}.name}}={name}", *READY])
+    )
+
+
 def spec(args: ApplicationArgs) -> dict[str, Any]:
     """The Application's spec."""
     helm: dict[str, Any] = {"valuesObject": args.values}
     chart = {
         "repoURL": charts.repository_url(args.chart, args.mirror),
         "chart": args.chart.name,
+        "name": fingerprint(args),
         "targetRevision": args.chart.version,
         "helm": helm,
     }

@@ -69,6 +69,7 @@ class Agent:
         with self._lock:
             running = list(self._running.values())
         for pod in running:
+            pod.silence()
             for container in (*pod.main, *pod.init):
                 container.policy = "Never"
                 container.terminate(seconds)

@@ -47,6 +47,7 @@ class Pod(threading.Thread):
         self._stale = threading.Event()
         self._sources = sources.Sources(around.client, pod)
         self._published: kube.Object | None = None
+        self._silent = False
         self._folder = around.lab.folder("pods", metadata["uid"])
         self._logs = logs(around.lab, metadata)
         self._place = self._make_place()
@@ -75,6 +76,10 @@ class Pod(threading.Thread):
         """A Secret or ConfigMap that it shows in a volume changed."""
         self._stale.set()
         self._wake.set()
+
+    def silence(self) -> None:
+        """The agent stops: the pod stays as it was reported, for the next agent to take up."""
+        self._silent = True
 
     def gone(self) -> None:
         """The pod, or its node, is no more: end everything without a word to the API server."""
@@ -272,7 +277,7 @@ class Pod(threading.Thread):
             "containerStatuses": [each.report() for each in self.main],
             "initContainerStatuses": [each.report() for each in self.init],
         }
-        if new == self._published:
+        if new == self._published or self._silent:
             return True
         try:
             body = {"metadata": {"uid": self._pod["metadata"]["uid"]}, "status": new}

@@ -79,8 +79,6 @@ class Controller:
     def _choose(self, service: Json, others: collections.abc.Set[str]) -> str | None:
         if not _is_balancer(service):
             return None
-        if not any(cluster["metadata"]["state"] == "ACTIVE" for cluster in self._store.all("k8s")):
-            raise Waiting("there is no active cluster")
         selector = service["metadata"].get("annotations", {}).get(SELECTOR, "")
         if not self._client.list("/api/v1/nodes", **({"labelSelector": selector} if selector else {})):
             raise Waiting(f"no node matches {selector!r}" if selector else "the cluster has no nodes")

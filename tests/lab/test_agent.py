@@ -308,7 +308,7 @@ def test_a_killed_agent_takes_its_processes_along_and_starts_them_again(client, 
     assert record
     os.kill(record.pid, signal.SIGKILL)
     until(lambda: not [line for line in command_lines().values() if line.startswith("sleep 86398")], 5)
-    services.restart(lab, "agent")
+    services.up(lab, print)
     until(lambda: status(client, "survivor")["restartCount"] == 1 and status(client, "survivor")["ready"])
     assert client.get(f"{PODS}/survivor")["status"]["podIP"] == address, "an address stays for the pod's life"
 

@@ -24,9 +24,7 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def config(stack: str) -> dict[str, str]:
     """A stack file's config as the engine hands it over: texts, everything else as JSON."""
     document = yaml.safe_load((recording.PROJECT / f"Pulumi.{stack}.yaml").read_text())
-    return {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()
-    }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
 
 
 def environment(stack: str, **more: object) -> recording.Recording:
@@ -148,5 +146,5 @@ def test_an_existing_cluster_gets_everything_but_the_cluster(tmp_path: pathlib.P
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(recording.KUBECONFIG)
     cluster = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(kubeconfig)}
-    with pytest.raises(Exception, match="127.0.0.1:1"):
+    with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
         environment("lab", cluster=cluster)

@@ -47,12 +47,25 @@ def test_an_application_is_waited_for_until_synced_and_healthy_and_takes_its_thi
     run = recording.run(lambda: application.Application("app", args(timeout="7m")) and None)
     registered = run.one(APPLICATION)
     metadata = registered.inputs["metadata"]
+    name = registered.inputs["spec"]["source"]["name"]
     assert json.loads(metadata["annotations"]["pulumi.com/waitFor"]) == [
-        "jsonpath={.status.sync.status}=Synced", "jsonpath={.status.health.status}=Healthy",
-    ]  # fmt: skip
+        f"jsonpath={{.status.sync.comparedTo.source.name}}={name}",
+        "jsonpath={.status.operationState.phase}=Succeeded",
+        "jsonpath={.status.sync.status}=Synced",
+        "jsonpath={.status.health.status}=Healthy",
+    ]
     assert metadata["finalizers"] == ["resources-finalizer.argocd.argoproj.io"], "or destroy leaves everything behind"
     assert metadata["labels"] == {"purpose": "infra"}
     assert registered.timeouts == dict.fromkeys(("create", "update", "delete"), "7m")
+
+
+def test_a_changed_value_is_waited_for_and_not_taken_for_the_old_state() -> None:
+    def name(**changes: object) -> str:
+        run = recording.run(lambda: application.Application("app", args(**changes)) and None)
+        return run.one(APPLICATION).inputs["spec"]["source"]["name"]
+
+    assert name() == name(), "or every run would be an update"
+    assert len({name(), name(values={"a": 2}), name(mirror="http://mirror")}) == 3
 
 
 def test_an_application_prunes_and_heals_itself() -> None:

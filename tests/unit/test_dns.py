@@ -44,9 +44,7 @@ def test_cert_manager_writes_only_challenge_records() -> None:
     assert write["Resource"] == ["arn:aws:route53:::hostedzone/Z111"]
     assert write["Condition"] == {
         "ForAllValues:StringEquals": {"route53:ChangeResourceRecordSetsRecordTypes": ["TXT"]},
-        "ForAllValues:StringLike": {
-            "route53:ChangeResourceRecordSetsNormalizedRecordNames": ["_acme-challenge.*"]
-        },
+        "ForAllValues:StringLike": {"route53:ChangeResourceRecordSetsNormalizedRecordNames": ["_acme-challenge.*"]},
     }, "a leaked key must not be able to redirect traffic"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pathlib
 import subprocess
+import sys
 import tarfile
+import urllib.request
 from typing import Any
 
 import jsonschema
@@ -14,7 +17,8 @@ import pytest
 import yaml
 
 from components.addons import charts
-from lab import toolchain
+from lab import layout, toolchain
+from lab.charts import __main__ as server
 from lab.charts import repository
 from tests.unit import chart_values
 
@@ -81,6 +85,48 @@ def test_the_index_names_archives_that_are_there_and_old_ones_go(tmp_path: pathl
     files = {entry["urls"][0] for entries in index["entries"].values() for entry in entries}
     assert files == {path.name for path in tmp_path.glob("*.tgz")}
     assert set(index["entries"]) == set(repository.names())
+
+
+def test_two_labs_do_not_meet_where_argo_cd_takes_no_address() -> None:
+    ports = [
+        server.overrides(layout.Lab(pathlib.Path(), network, {}))["argo-cd"]["controller"]["containerPorts"]["metrics"]
+        for network in (layout.FIRST_NETWORK, layout.LAST_NETWORK)
+    ]
+    assert len(set(ports)) == 2
+    assert all(1024 < port < 32768 for port in ports), "outside the ephemeral ports"
+
+
+def test_the_server_serves_the_repository_until_it_is_told_to_stop(tmp_path: pathlib.Path) -> None:
+    lab = layout.create(tmp_path)
+    environment = {**os.environ, "LAB_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "lab.charts"]
+    process = subprocess.Popen(command, cwd=layout.PROJECT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        assert lab.endpoint("charts") in process.stdout.readline()
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{lab.endpoint('charts')}/index.yaml", timeout=5
+        ) as answer:
+            assert set(yaml.safe_load(answer.read())["entries"]) == set(repository.names())
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_without_a_lab_the_server_says_how_to_get_one(tmp_path: pathlib.Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab.charts"],
+        cwd=layout.PROJECT,
+        env={**os.environ, "LAB_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "make demo" in done.stderr
 
 
 def test_a_lab_can_change_defaults_without_changing_the_sources(tmp_path: pathlib.Path) -> None:
@@ -177,6 +223,15 @@ def test_argo_cds_configuration_arrives_in_its_configmaps(unpacked: pathlib.Path
     (ingress,) = (d for d in documents if d["kind"] == "Ingress")
     backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     assert backend == {"name": "argocd-server", "port": {"number": 80}}
+
+
+def test_argo_cd_finds_its_configuration(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    documents = render(helm, unpacked / "argo-cd", SAMPLES["argo-cd", "plain"])
+    read = [d for d in documents if d["metadata"]["name"] in ("argocd-cm", "argocd-rbac-cm", "argocd-secret")]
+    assert len(read) == 3
+    for document in read:
+        labels = document["metadata"]["labels"]
+        assert labels["app.kubernetes.io/part-of"] == "argocd", "without the label Argo CD does not see it, and ends"
 
 
 def test_dex_is_there_only_with_github(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
