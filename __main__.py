@@ -14,7 +14,7 @@ from components import cluster, providers
 from components.addons import cert_manager, external_dns, ingress_nginx, issuers, sealed_secrets, sealing_key, traefik
 from components.cluster import namespaces
 from components.dns import credentials, route53
-from components.gitops import argocd, project
+from components.gitops import access, argocd, project
 
 settings, secrets = config.load(), config.load_secrets()
 preflight.check(settings, secrets)
@@ -37,7 +37,7 @@ argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argo
 platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
 keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
 
-certificate, issuer_names, installed = None, [], {}
+certificate, made, issuer_names, installed = None, None, [], {}
 if on.sealed_secrets.enabled:
     key = sealing_key.SealingKey("sealing-key", arguments.sealing(settings, spaces["sealed-secrets"]), inside())
     certificate = key.certificate
@@ -61,5 +61,8 @@ if on.cert_manager.enabled:
         "issuers", arguments.cluster_issuers(settings, zones), inside(installed["cert-manager"], *keys)
     )
     issuer_names = made.names
+# Last to come and first to go, so that external-dns and cert-manager can clean up after them.
+needed = [part for name, part in installed.items() if name != "sealed-secrets"] + ([made] if made else [])
+access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
 
 outputs.export(settings, target, zones, argo, certificate, issuer_names, installed)

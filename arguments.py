@@ -25,7 +25,7 @@ from components.addons import (
 )
 from components.cluster import existing, ionos, namespaces
 from components.dns import credentials, route53
-from components.gitops import application, argocd, project
+from components.gitops import access, application, argocd, project
 from settings import cluster as cluster_settings
 
 ARGOCD = "argocd"
@@ -111,8 +111,6 @@ def argo_cd(settings: config.Settings, secrets: config.Secrets, namespace: pulum
     return argocd.ArgoCdArgs(
         namespace=namespace,
         host=wanted.host,
-        ingress_class=ingress_class(settings),
-        issuer=settings.addons.cert_manager.issuer.name,
         github=github,
         default_role=wanted.rbac.default_role,
         admins=wanted.rbac.admins,
@@ -120,6 +118,19 @@ def argo_cd(settings: config.Settings, secrets: config.Secrets, namespace: pulum
         values=wanted.values,
         mirror=settings.charts.mirror,
         timeout_minutes=settings.wait_minutes,
+    )
+
+
+def argo_cd_access(settings: config.Settings, namespace: pulumi.Input[str]) -> access.AccessArgs:
+    """Argo CD's Ingress and certificate."""
+    manager = settings.addons.cert_manager
+    return access.AccessArgs(
+        namespace=namespace,
+        host=settings.argocd.host,
+        ingress_class=ingress_class(settings),
+        issuer=manager.issuer.name if manager.enabled else None,
+        wait=settings.addons.ingress.enabled and manager.issuer.wait_ready,
+        timeout=f"{settings.wait_minutes}m",
     )
 
 

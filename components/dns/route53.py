@@ -81,8 +81,8 @@ class Route53(pulumi.ComponentResource):
             name=domain.name,
             comment=f"gitops-platform {args.environment}",
             tags=_tags(args.environment),
-            # Records can outlive the controllers that would remove them: on a cluster that was lost, or for the
-            # Ingress of Argo CD, which goes last. Route53 deletes empty zones only.
+            # Records outlive a cluster that was lost, and with it the controllers that would remove them.
+            # Route53 deletes empty zones only.
             force_destroy=True,
             opts=options.child(self, opts, protect=args.protect or None),
         )

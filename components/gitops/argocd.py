@@ -49,7 +49,6 @@ class ArgoCdArgs:
     Args:
         namespace: where it goes; it has to exist.
         host: its DNS name, such as "argocd.example.org".
-        ingress_class, issuer: the Ingress's class and the ClusterIssuer of its certificate.
         github: sign-in with GitHub; None: no single sign-on.
         default_role: what everybody who is signed in may do, such as "role:readonly".
         admins: e-mail addresses or "organization:team" that are administrators.
@@ -61,8 +60,6 @@ class ArgoCdArgs:
 
     namespace: pulumi.Input[str]
     host: str
-    ingress_class: str
-    issuer: str
     github: Github | None = None
     default_role: str = "role:readonly"
     admins: Sequence[str] = ()
@@ -144,16 +141,7 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
             "controller": single,
             "repoServer": single,
             "applicationSet": single,
-            "server": {
-                **single,
-                "ingress": {
-                    "enabled": True,
-                    "ingressClassName": args.ingress_class,
-                    "annotations": {"cert-manager.io/cluster-issuer": args.issuer},
-                    "hostname": args.host,
-                    "tls": True,
-                },
-            },
+            "server": single,
         },
         args.values,
     )

@@ -94,6 +94,14 @@ def test_add_ons_wait_for_what_they_need_and_for_nothing_else() -> None:
     assert {made[urn].name for urn in issuer.dependencies} >= {"cert-manager", "dns-credentials-cert-manager"}
 
 
+def test_argo_cds_way_in_comes_after_the_controllers_that_clean_up_behind_it() -> None:
+    run = environment("sbx")
+    made = {r.urn: r for r in run.resources}
+    ingress = run.one("kubernetes:networking.k8s.io/v1:Ingress")
+    needed = {made[urn].name for urn in ingress.dependencies}
+    assert {"ingress-nginx", "external-dns", "cert-manager", "letsencrypt-sbx-issuer", "argocd"} <= needed
+
+
 def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
     run = environment("sbx")
     assert {r.inputs["name"] for r in run.of_type("aws:route53/zone:Zone")} == {
@@ -108,8 +116,8 @@ def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
 def test_traefik_takes_the_place_of_ingress_nginx() -> None:
     run = environment("lab", addons={"ingress": {"controller": "traefik"}, "certManager": {"server": "staging"}})
     assert "traefik" in run.outputs["addons"]
-    values = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]
-    assert values["server"]["ingress"]["ingressClassName"] == "traefik"
+    ingress = run.one("kubernetes:networking.k8s.io/v1:Ingress")
+    assert ingress.inputs["spec"]["ingressClassName"] == "traefik"
     assert not any("retired" in warning for warning in run.warnings)
 
 

@@ -29,8 +29,6 @@ def argo_cd(**changes: Any) -> argocd.ArgoCdArgs:
     given: dict[str, Any] = {
         "namespace": "argocd",
         "host": "argocd.example.org",
-        "ingress_class": "nginx",
-        "issuer": "letsencrypt-sbx-issuer",
         **changes,
     }
     return argocd.ArgoCdArgs(**given)

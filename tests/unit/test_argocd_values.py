@@ -31,15 +31,10 @@ def test_its_address_is_the_same_everywhere() -> None:
     chosen = values(host="argocd.example.org")
     assert chosen["global"]["domain"] == "argocd.example.org"
     assert chosen["configs"]["cm"]["url"] == "https://argocd.example.org"
-    assert chosen["server"]["ingress"]["hostname"] == "argocd.example.org"
 
 
-def test_tls_ends_at_the_ingress_with_a_certificate_of_the_issuer() -> None:
-    chosen = values(ingress_class="traefik", issuer="letsencrypt-prd-issuer")
-    ingress = chosen["server"]["ingress"]
-    assert (ingress["enabled"], ingress["tls"], ingress["ingressClassName"]) == (True, True, "traefik")
-    assert ingress["annotations"] == {"cert-manager.io/cluster-issuer": "letsencrypt-prd-issuer"}
-    assert chosen["configs"]["params"] == {"server.insecure": True}, "or the ingress speaks HTTP to a TLS port"
+def test_tls_ends_at_the_ingress() -> None:
+    assert values()["configs"]["params"] == {"server.insecure": True}, "or the ingress speaks HTTP to a TLS port"
 
 
 def test_an_app_of_apps_is_healthy_only_when_its_children_are() -> None:
@@ -90,7 +85,6 @@ def test_every_part_runs_once_and_leaves_no_crds_behind() -> None:
 def test_extra_values_come_last() -> None:
     chosen = values(values={"server": {"replicas": 2}, "configs": {"cm": {"exec.enabled": True}}})
     assert chosen["server"]["replicas"] == 2
-    assert chosen["server"]["ingress"]["enabled"] is True
     assert chosen["configs"]["cm"]["exec.enabled"] is True
     assert chosen["configs"]["cm"]["url"] == "https://argocd.example.org"
 

@@ -117,7 +117,7 @@ def test_a_wildcard_answers_for_names_that_are_not_there() -> None:
 def test_the_nearest_zone_answers_and_private_ones_never_do() -> None:
     assert values("x.child.example.org") == ["192.0.2.5"]
     assert KNOWN.answer("y.child.example.org", "A").authority[0].name == "child.example.org"
-    assert KNOWN.answer("a.secret.test", "A") == zones.Answer(), "nothing of the world outside is known"
+    assert KNOWN.answer("a.secret.test", "A") == zones.Answer(answers=[]), "nothing of the world outside is known"
 
 
 def test_of_two_zones_with_one_name_the_newer_answers() -> None:

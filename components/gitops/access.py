@@ -1,0 +1,107 @@
+"""How people reach Argo CD: its Ingress, and the certificate for its name.
+
+Both are apart from Argo CD's own release, since their lives differ. Argo CD has to outlive the add-ons, but
+these two need them to come and to go: external-dns removes the record of an Ingress that is deleted, and
+cert-manager takes its finalizer off an unfinished challenge, or the namespace could never be deleted.
+https://argo-cd.readthedocs.io/en/stable/operator-manual/ingress/
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components import options
+
+SERVICE, PORT = "argocd-server", "http"
+TLS_SECRET = "argocd-server-tls"  # noqa: S105 (a name)
+
+# The deletion of the object ends when everything it owns is gone, down to the last challenge.
+FOREGROUND = {"pulumi.com/deletionPropagationPolicy": "foreground"}
+
+
+@dataclasses.dataclass(frozen=True)
+class AccessArgs:
+    """Argo CD's address.
+
+    Args:
+        namespace: Argo CD's.
+        host: its DNS name.
+        ingress_class: class of the Ingress.
+        issuer: ClusterIssuer of the certificate; None: no TLS at the ingress.
+        wait: wait for the Ingress's address and for the certificate (needs controllers that really run).
+        timeout: how long each may take, such as "10m".
+    """
+
+    namespace: pulumi.Input[str]
+    host: str
+    ingress_class: str
+    issuer: str | None
+    wait: bool = True
+    timeout: str = "10m"
+
+
+class Access(pulumi.ComponentResource):
+    """Argo CD's way in. Give the ingress controller, external-dns and the issuers in `depends_on`.
+
+    Children: `networking.k8s.io/v1` Ingress and, with an issuer, `cert-manager.io/v1` Certificate.
+    """
+
+    ingress: kubernetes.networking.v1.Ingress
+    certificate: kubernetes.apiextensions.CustomResource | None
+
+    def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:gitops:Access", name, None, opts)
+        waiting = {} if args.wait else {"pulumi.com/skipAwait": "true"}
+        self.ingress = kubernetes.networking.v1.Ingress(
+            name,
+            metadata={
+                "name": SERVICE,
+                "namespace": args.namespace,
+                "labels": {"purpose": "infra"},
+                "annotations": {**FOREGROUND, **waiting},
+            },
+            spec=ingress_spec(args),
+            opts=options.child(self, opts, create=args.timeout),
+        )
+        self.certificate = None
+        if args.issuer:
+            ready = {"pulumi.com/waitFor": "condition=Ready"} if args.wait else {}
+            self.certificate = kubernetes.apiextensions.CustomResource(
+                name,
+                api_version="cert-manager.io/v1",
+                kind="Certificate",
+                metadata={
+                    "name": TLS_SECRET,
+                    "namespace": args.namespace,
+                    "labels": {"purpose": "infra"},
+                    "annotations": {**FOREGROUND, **ready},
+                },
+                spec=certificate_spec(args, args.issuer),
+                opts=options.child(self, opts, depends_on=[self.ingress], create=args.timeout),
+            )
+        self.register_outputs({"host": args.host})
+
+
+def ingress_spec(args: AccessArgs) -> kubernetes.networking.v1.IngressSpecArgsDict:
+    """The Ingress's spec; TLS ends here, Argo CD's server speaks plain HTTP behind it."""
+    backend = {"service": {"name": SERVICE, "port": {"name": PORT}}}
+    spec: kubernetes.networking.v1.IngressSpecArgsDict = {
+        "ingress_class_name": args.ingress_class,
+        "rules": [{"host": args.host, "http": {"paths": [{"path": "/", "path_type": "Prefix", "backend": backend}]}}],
+    }
+    if args.issuer:
+        spec["tls"] = [{"hosts": [args.host], "secret_name": TLS_SECRET}]
+    return spec
+
+
+def certificate_spec(args: AccessArgs, issuer: str) -> dict[str, Any]:
+    """The Certificate's spec."""
+    return {
+        "secretName": TLS_SECRET,
+        "dnsNames": [args.host],
+        "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
+    }

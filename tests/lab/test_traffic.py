@@ -1,0 +1,292 @@
+"""The add-ons do their work: names resolve, certificates are issued, traffic arrives. One stack for this file."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.client
+import json
+import socket
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import dnslib
+import engine as engines
+import pytest
+from cryptography import x509
+from cryptography.x509 import oid
+
+from lab import acme, kube, layout
+
+pytestmark = pytest.mark.timeout(900)
+DOMAIN = "lab.example.org"
+ARGOCD = f"argocd.{DOMAIN}"
+SPACE = "traffic"
+# cert-manager waits a minute between seeing a dns01 record and telling the ACME server of it.
+DNS01_SECONDS = 150
+HTTP01_SECONDS = 90
+RECORD_SECONDS = 45
+
+
+@pytest.fixture(scope="module")
+def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
+    """The stack, up; and gone at the end."""
+    engine.up()
+    yield engine
+    destroyed = engine.pulumi("destroy --yes --skip-preview")
+    assert destroyed.code == 0, destroyed.text
+
+
+@pytest.fixture(scope="module")
+def application(environment: engines.Engine) -> Iterator[kube.KubeClient]:
+    """An application in a namespace of its own: a Service `app` whose pod answers `OK` to /ping."""
+    cluster = environment.cluster
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": SPACE}})
+    container = {
+        "name": "app",
+        "image": "docker.io/traefik:v3",
+        "args": ["--ping=true", "--entryPoints.traefik.address=$(POD_IP):8080"],
+        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
+    }
+    pod = {"metadata": {"name": "app", "labels": {"app": "app"}}, "spec": {"containers": [container]}}
+    cluster.create(f"/api/v1/namespaces/{SPACE}/pods", pod)
+    service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
+    cluster.create(f"/api/v1/namespaces/{SPACE}/services", {"metadata": {"name": "app"}, "spec": service})
+    yield cluster
+    for ingress in cluster.list(f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"):
+        cluster.delete(path("ingresses", ingress["metadata"]["name"]))
+    cluster.delete(f"/api/v1/namespaces/{SPACE}")
+
+
+def path(kind: str, name: str = "") -> str:
+    group = "cert-manager.io" if kind == "certificates" else "networking.k8s.io"
+    return f"/apis/{group}/v1/namespaces/{SPACE}/{kind}/{name}".rstrip("/")
+
+
+def make_ingress(cluster: kube.KubeClient, name: str, issuer: str | None = None) -> str:
+    """An Ingress of class nginx for `<name>.<domain>`, with TLS when an issuer is named; returns the host."""
+    host = f"{name}.{DOMAIN}"
+    backend = {"service": {"name": "app", "port": {"number": 8080}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    annotations = {"cert-manager.io/cluster-issuer": issuer} if issuer else {}
+    tls = [{"hosts": [host], "secretName": f"{name}-tls"}] if issuer else []
+    spec = {"ingressClassName": "nginx", "rules": [rule], "tls": tls}
+    cluster.create(path("ingresses"), {"metadata": {"name": name, "annotations": annotations}, "spec": spec})
+    return host
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What the lab's DNS server said."""
+
+    code: str
+    values: list[str]
+
+
+def ask(lab: layout.Lab, name: str, kind: str = "A") -> Reply:
+    question = dnslib.DNSRecord.question(name, kind)
+    reply = dnslib.DNSRecord.parse(question.send(lab.address, lab.ports["dns"], timeout=5))
+    return Reply(dnslib.RCODE.get(reply.header.rcode), [str(each.rdata) for each in reply.rr])
+
+
+def address(lab: layout.Lab, host: str) -> str:
+    found = engines.wait_for(lambda: ask(lab, host).values, RECORD_SECONDS, f"{host} resolves")
+    assert len(found) == 1
+    return found[0]
+
+
+def get(lab: layout.Lab, url: str) -> tuple[int, str]:
+    """GET a URL by the lab's names, trusting its ACME server's root and no other; redirects are not followed."""
+    scheme, _, rest = url.partition("://")
+    host, _, where = rest.partition("/")
+    tls = scheme == "https"
+    plain = socket.create_connection((address(lab, host), lab.usable(443 if tls else 80)), timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.sock = trust(lab).wrap_socket(plain, server_hostname=host) if tls else plain
+    try:
+        connection.request("GET", f"/{where}")
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def trust(lab: layout.Lab) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(acme.root(lab)))
+
+
+def ready_certificate(cluster: kube.KubeClient, namespace: str, secret: str, seconds: float) -> list[x509.Certificate]:
+    """The chain in a TLS Secret once its Certificate is Ready."""
+    where = f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificates/{secret}"
+
+    def ready() -> bool:
+        found = cluster.find(where) or {}
+        conditions = found.get("status", {}).get("conditions", ())
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    engines.wait_for(ready, seconds, f"certificate {namespace}/{secret} is issued")
+    data = cluster.get(f"/api/v1/namespaces/{namespace}/secrets/{secret}")["data"]["tls.crt"]
+    return x509.load_pem_x509_certificates(base64.b64decode(data))
+
+
+def hosts(certificate: x509.Certificate) -> list[str]:
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return names.get_values_for_type(x509.DNSName)
+
+
+def issuer(certificate: x509.Certificate) -> str:
+    return str(certificate.issuer.get_attributes_for_oid(oid.NameOID.COMMON_NAME)[0].value)
+
+
+def issuer_name(engine: engines.Engine, solver: str) -> str:
+    names = engine.outputs()["clusterIssuers"]
+    return next(name for name in names if name.endswith(f"-{solver}") == (solver == "http01") and "self" not in name)
+
+
+def test_every_issuer_is_ready_when_up_ends(environment: engines.Engine) -> None:
+    found = environment.cluster.get("/apis/cert-manager.io/v1/clusterissuers")["items"]
+    assert {each["metadata"]["name"] for each in found} == set(environment.outputs()["clusterIssuers"])
+    for each in found:
+        conditions = {one["type"]: one["status"] for one in each["status"]["conditions"]}
+        assert conditions["Ready"] == "True", each["metadata"]["name"]
+
+
+def test_argo_cds_name_leads_to_the_reserved_address(environment: engines.Engine) -> None:
+    assert address(environment.lab, ARGOCD) == environment.outputs()["ingressAddresses"][0]
+
+
+def test_the_ingress_itself_has_a_name(environment: engines.Engine) -> None:
+    assert address(environment.lab, f"ingress.{DOMAIN}") == environment.outputs()["ingressAddresses"][0]
+
+
+def test_every_record_is_marked_with_the_stacks_own_owner(environment: engines.Engine) -> None:
+    address(environment.lab, ARGOCD)
+    aws = environment.aws("route53")
+    zone = aws.list_hosted_zones()["HostedZones"][0]["Id"]
+    records = aws.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    marks = [
+        value["Value"]
+        for record in records
+        if record["Type"] == "TXT" and not record["Name"].startswith("_acme")
+        for value in record["ResourceRecords"]
+    ]
+    assert marks, "external-dns keeps its registry in the zone"
+    for mark in marks:
+        assert "external-dns/owner=gitops-platform-lab," in mark, "two stacks on one zone must not share an owner"
+
+
+def test_a_certificate_by_dns01_and_argo_cd_behind_it(environment: engines.Engine) -> None:
+    lab = environment.lab
+    chain = ready_certificate(environment.cluster, "argocd", "argocd-server-tls", DNS01_SECONDS)
+    assert hosts(chain[0]) == [ARGOCD]
+    assert issuer(chain[0]).startswith("Pebble Intermediate CA")
+
+    def answer() -> Any:
+        try:
+            return get(lab, f"https://{ARGOCD}/api/version")
+        except ssl.SSLCertVerificationError:
+            return None  # the ingress has not seen the Secret yet
+
+    status, body = engines.wait_for(answer, 20, "HTTPS with the certificate")
+    assert status == 200
+    assert json.loads(body)["Version"].startswith("v3."), "the answer is Argo CD's own"
+    assert get(lab, f"http://{ARGOCD}/")[0] in (301, 308), "plain HTTP leads to HTTPS"
+
+
+def test_a_sign_in_as_admin_works_through_the_ingress(environment: engines.Engine) -> None:
+    data = environment.cluster.get("/api/v1/namespaces/argocd/secrets/argocd-initial-admin-secret")["data"]
+    password = base64.b64decode(data["password"]).decode()
+    where = (address(environment.lab, ARGOCD), environment.lab.usable(443))
+    connection = http.client.HTTPSConnection(ARGOCD, timeout=10)
+    connection.sock = trust(environment.lab).wrap_socket(
+        socket.create_connection(where, timeout=10), server_hostname=ARGOCD
+    )
+    body = json.dumps({"username": "admin", "password": password})
+    connection.request("POST", "/api/v1/session", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200, answer.read()
+    assert json.loads(answer.read())["token"]
+
+
+def test_an_application_is_reached_by_its_name_until_its_ingress_goes(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    host = make_ingress(application, "hello")
+    engines.wait_for(lambda: get(environment.lab, f"http://{host}/ping") == (200, "OK"), 20, "traffic arrives")
+    application.delete(path("ingresses", "hello"))
+    engines.wait_for(
+        lambda: ask(environment.lab, host).code == "NXDOMAIN", RECORD_SECONDS, "the record goes with the Ingress"
+    )
+
+
+def test_a_certificate_by_http01(environment: engines.Engine, application: kube.KubeClient) -> None:
+    if environment.lab.usable(80) != 80:
+        pytest.skip("cert-manager looks for its answer on port 80, which this machine keeps for root")
+    host = make_ingress(application, "shop", issuer_name(environment, "http01"))
+    chain = ready_certificate(application, SPACE, "shop-tls", HTTP01_SECONDS)
+    assert hosts(chain[0]) == [host]
+    assert issuer(chain[0]).startswith("Pebble Intermediate CA")
+    engines.wait_for(lambda: _answers(environment.lab, f"https://{host}/ping"), 20, "the ingress serves it")
+    pods = application.list(f"/api/v1/namespaces/{SPACE}/pods")
+    assert [pod["metadata"]["name"] for pod in pods] == ["app"], "the solver's pod is gone"
+
+
+def _answers(lab: layout.Lab, url: str) -> bool:
+    try:
+        return get(lab, url) == (200, "OK")
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+def test_a_self_signed_certificate(environment: engines.Engine, application: kube.KubeClient) -> None:
+    assert "selfsigned-issuer" in environment.outputs()["clusterIssuers"]
+    spec = {
+        "secretName": "own",
+        "dnsNames": ["own.example.org"],
+        "issuerRef": {"name": "selfsigned-issuer", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+    }
+    application.create(path("certificates"), {"metadata": {"name": "own"}, "spec": spec})
+    certificate = ready_certificate(application, SPACE, "own", 30)[0]
+    assert hosts(certificate) == ["own.example.org"]
+    certificate.verify_directly_issued_by(certificate)
+
+
+def test_a_name_that_nobody_asked_a_certificate_for_gets_the_ingresss_own(environment: engines.Engine) -> None:
+    where = (address(environment.lab, ARGOCD), environment.lab.usable(443))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        trust(environment.lab).wrap_socket(
+            socket.create_connection(where, timeout=10), server_hostname=f"nobody.{DOMAIN}"
+        )
+
+
+def test_a_load_balancer_follows_its_pods(environment: engines.Engine) -> None:
+    """The ingress's pod is deleted: its successor gets the traffic, by itself."""
+    cluster, lab = environment.cluster, environment.lab
+    pods = "/api/v1/namespaces/ingress-nginx/pods"
+    (old,) = [pod["metadata"]["name"] for pod in cluster.list(pods)]
+    cluster.delete(f"{pods}/{old}")
+
+    def answers() -> bool:
+        try:
+            return get(lab, f"https://{ARGOCD}/api/version")[0] == 200 and old not in {
+                pod["metadata"]["name"] for pod in cluster.list(pods)
+            }
+        except (OSError, http.client.HTTPException):
+            return False
+
+    engines.wait_for(answers, 60, "the new pod carries the traffic")
+
+
+def test_neither_controller_ever_asked_for_more_than_it_may(environment: engines.Engine) -> None:
+    with urllib.request.urlopen(f"{environment.lab.endpoint('aws')}/lab/aws/denied", timeout=10) as answer:
+        assert json.load(answer) == []
+
+
+def test_what_is_outside_the_lab_does_not_exist(environment: engines.Engine) -> None:
+    began = time.monotonic()
+    assert ask(environment.lab, "github.com").code == "NXDOMAIN"
+    assert time.monotonic() - began < 2, "it is refused at once, not after a time-out"
