@@ -161,6 +161,8 @@ def ingress_addon(
         address=_first(settings, addresses),
         node_selector=selector,
         tolerations=tolerations,
+        # The one name that is there before any Ingress: what other names can be pointed at.
+        hostname=f"ingress.{settings.dns.domains[0].name}" if settings.addons.external_dns.enabled else None,
         tcp_services=wanted.tcp_services,
         resources=wanted.resources.model_dump(exclude_none=True) if wanted.resources else {},
         nginx_class=wanted.nginx_class,

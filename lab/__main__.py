@@ -60,29 +60,35 @@ def demo() -> None:
 @app.command()
 def down(
     keep: Annotated[bool, typer.Option(help="Stop the processes, keep stack and folder.")] = False,
-    force: Annotated[bool, typer.Option(help="Remove the lab even if `pulumi destroy` fails.")] = False,
+    force: Annotated[bool, typer.Option(help="Remove the lab without destroying its stack first.")] = False,
 ) -> None:
     """Destroy the stack, stop every process, remove the lab's folder."""
+    home = layout.home()
+    if not (home / "lab.json").exists():
+        console.print(f"No lab in {home}: nothing to do.")
+        return
     try:
-        lab = layout.load()
+        lab, damaged = layout.load(home), False
     except layout.LabError as error:
-        if "no lab in" in str(error):
-            console.print("No lab here: nothing to do.")
-            return
-        raise
+        _say(f"{error}: the stack cannot be destroyed, its emulated cloud goes with the folder")
+        lab, damaged = layout.Lab(home, 0, {}), True
     with services.exclusive(lab):
-        if not keep and workspace.has_resources(lab):
-            services.up(lab, _say)
-            workspace.prepare(lab)
-            command = ["pulumi", "destroy", "--yes", "--skip-preview", "--refresh=false"]
-            if _run(lab, command) and not force:
-                raise layout.LabError(
-                    "`pulumi destroy` failed (above); the lab still runs. Try again, or give it up with "
-                    "`python -m lab down --force`, which removes everything of this lab"
-                )
+        if not keep and not force and not damaged and workspace.has_resources(lab):
+            _destroy(lab)
         services.down(lab, _say)
         if not keep:
             services.remove(lab)
+
+
+def _destroy(lab: layout.Lab) -> None:
+    services.up(lab, _say)
+    workspace.prepare(lab)
+    command = ["pulumi", "destroy", "--yes", "--skip-preview", "--refresh=false"]
+    if _run(lab, command):
+        raise layout.LabError(
+            "`pulumi destroy` failed (above); the lab still runs. Try again, or give it up with "
+            "`python -m lab down --force`, which removes everything of this lab"
+        )
 
 
 @app.command()

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import pathlib
+import secrets
 import socket
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
@@ -104,6 +105,18 @@ class Lab:
     def log(self, process: str) -> pathlib.Path:
         """The log file of one of the lab's processes."""
         return self.folder("log") / f"{process}.log"
+
+    def secret(self, name: str) -> str:
+        """A random text kept in the lab's folder (mode 0600), made at the first call by whichever process."""
+        path = self.home / name
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text().strip()
+        text = secrets.token_urlsafe(24)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+        return text
 
     def save(self) -> None:
         """Write `lab.json`, whole or not at all."""

@@ -65,6 +65,8 @@ def up(lab: layout.Lab, report: Report) -> bool:
         lost = lost or service.volatile
     for service in started:
         _wait(lab, service)
+    if lab.usable(443) != 443:
+        report(f"ports below {layout.LOW} are for root here: the ingress is at {lab.usable(80)} and {lab.usable(443)}")
     return lost
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import pathlib
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -45,7 +44,7 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "PULUMI_HOME": str(lab.folder("pulumi", "home")),
         # Without the sidecar files, of which a killed run can leave an empty one and with it an unreadable state.
         "PULUMI_BACKEND_URL": f"file://{lab.folder('pulumi', 'state')}?metadata=skip",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.home / "pulumi" / "passphrase"),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.home / "passphrase"),
         "PULUMI_STACK": STACK,
         "PULUMI_OPTION_CONFIG_FILE": str(config_file(lab)),
         "PULUMI_SKIP_UPDATE_CHECK": "1",
@@ -54,7 +53,7 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "PULUMI_ERROR_OUTPUT_STRING": "true",
         # A repository or plugin of the user's own Helm must not get into an install (one broke it).
         **{f"HELM_{kind.upper()}_HOME": str(lab.folder("helm", kind)) for kind in ("cache", "config", "data")},
-        "IONOS_TOKEN": "lab-ionos-token",
+        "IONOS_TOKEN": lab.secret("ionos-token"),
         "IONOS_API_URL": lab.endpoint("ionos"),
         "AWS_ENDPOINT_URL": lab.endpoint("aws"),
         "AWS_REGION": "eu-central-1",
@@ -95,9 +94,7 @@ def real_plugin(lab: layout.Lab, plugin: str) -> pathlib.Path | None:
 
 def prepare(lab: layout.Lab) -> None:
     """Make the stack and its config when missing, and (re)write `env`. Safe to run again."""
-    passphrase = lab.folder("pulumi") / "passphrase"
-    if not passphrase.exists():
-        _write_private(passphrase, secrets.token_urlsafe(24) + "\n")
+    lab.secret("passphrase")
     _write_private(lab.home / "env", _shell(environment(lab)))
     project = lab.folder("project")
     shutil.copy(layout.PROJECT / "Pulumi.yaml", project / "Pulumi.yaml")

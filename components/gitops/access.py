@@ -13,6 +13,7 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.networking import v1 as networking
 
 from components import options
 
@@ -86,16 +87,15 @@ class Access(pulumi.ComponentResource):
         self.register_outputs({"host": args.host})
 
 
-def ingress_spec(args: AccessArgs) -> kubernetes.networking.v1.IngressSpecArgsDict:
+def ingress_spec(args: AccessArgs) -> networking.IngressSpecArgs:
     """The Ingress's spec; TLS ends here, Argo CD's server speaks plain HTTP behind it."""
-    backend = {"service": {"name": SERVICE, "port": {"name": PORT}}}
-    spec: kubernetes.networking.v1.IngressSpecArgsDict = {
-        "ingress_class_name": args.ingress_class,
-        "rules": [{"host": args.host, "http": {"paths": [{"path": "/", "path_type": "Prefix", "backend": backend}]}}],
-    }
-    if args.issuer:
-        spec["tls"] = [{"hosts": [args.host], "secret_name": TLS_SECRET}]
-    return spec
+    service = networking.IngressServiceBackendArgs(name=SERVICE, port=networking.ServiceBackendPortArgs(name=PORT))
+    path = networking.HTTPIngressPathArgs(
+        path="/", path_type="Prefix", backend=networking.IngressBackendArgs(service=service)
+    )
+    rule = networking.IngressRuleArgs(host=args.host, http=networking.HTTPIngressRuleValueArgs(paths=[path]))
+    tls = [networking.IngressTLSArgs(hosts=[args.host], secret_name=TLS_SECRET)] if args.issuer else None
+    return networking.IngressSpecArgs(ingress_class_name=args.ingress_class, rules=[rule], tls=tls)
 
 
 def certificate_spec(args: AccessArgs, issuer: str) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def main() -> int:
             store, nodes.Registry(lab, client), lambda: control_plane.start(lab), lambda: control_plane.clear(lab)
         )
         cloud.ordered = worker.wake
-        http = server.Server((lab.address, lab.ports["ionos"]), cloud)
+        # Whoever is let in gets the cluster's administrator kubeconfig: not every user of the machine may be.
+        http = server.Server((lab.address, lab.ports["ionos"]), cloud, lab.secret("ionos-token"))
     except (layout.LabError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

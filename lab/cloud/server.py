@@ -35,9 +35,11 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], cloud: emulator.Emulator) -> None:
+    def __init__(self, address: tuple[str, int], cloud: emulator.Emulator, token: str | None = None) -> None:
+        """`token`: the only one (or password) that is let in; None: every one but `bad`."""
         super().__init__(address, Handler)
         self.cloud = cloud
+        self.token = token
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -163,7 +165,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             except (binascii.Error, UnicodeDecodeError):
                 user = ""
             value = value if user else ""
-        if scheme not in ("Bearer", "Basic") or value in ("", REFUSED):
+        only = self.server.token
+        wrong = value != only if only is not None else value in ("", REFUSED)
+        if scheme not in ("Bearer", "Basic") or wrong:
             raise answers.ApiError(401, "Unauthorized")
 
     def _body(self) -> typing.Any:

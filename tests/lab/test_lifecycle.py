@@ -93,6 +93,14 @@ def test_up_again_changes_nothing(engine: engines.Engine) -> None:
     engine.up("--expect-no-changes")
 
 
+def test_demo_again_is_quick_and_changes_nothing(engine: engines.Engine) -> None:
+    before = {entry["urn"]: entry.get("modified") for entry in engine.state()["resources"]}
+    run = engine.run("python", "-m", "lab", "demo", seconds=120)
+    assert run.code == 0, run.text
+    assert "unchanged" in run.text
+    assert {entry["urn"]: entry.get("modified") for entry in engine.state()["resources"]} == before
+
+
 def test_a_real_argo_cd_installed_every_add_on(engine: engines.Engine) -> None:
     for name in APPLICATIONS:
         found = application(engine, name)
@@ -219,7 +227,7 @@ def canaries(engine: engines.Engine) -> dict[str, str]:
         "cluster token": kubeconfig["users"][0]["user"]["token"],
         "IONOS token": engine.environment()["IONOS_TOKEN"],
         "AWS admin key": engine.environment()["AWS_SECRET_ACCESS_KEY"],
-        "passphrase": (engine.lab.home / "pulumi" / "passphrase").read_text().strip(),
+        "passphrase": engine.lab.secret("passphrase"),
     }
 
 
@@ -246,7 +254,7 @@ def test_no_secret_is_readable_where_it_does_not_belong(engine: engines.Engine) 
 
 def test_no_other_user_can_read_the_labs_files(engine: engines.Engine) -> None:
     assert stat.S_IMODE(engine.lab.home.stat().st_mode) == 0o700
-    for name in ("env", "kubeconfig", "pulumi/passphrase"):
+    for name in ("env", "kubeconfig", "passphrase", "ionos-token"):
         assert stat.S_IMODE((engine.lab.home / name).stat().st_mode) == 0o600, name
 
 

@@ -249,7 +249,8 @@ def test_a_self_signed_certificate(environment: engines.Engine, application: kub
         "dnsNames": ["own.example.org"],
         "issuerRef": {"name": "selfsigned-issuer", "kind": "ClusterIssuer", "group": "cert-manager.io"},
     }
-    application.create(path("certificates"), {"metadata": {"name": "own"}, "spec": spec})
+    body = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "own"}, "spec": spec}
+    application.create(path("certificates"), body)
     certificate = ready_certificate(application, SPACE, "own", 30)[0]
     assert hosts(certificate) == ["own.example.org"]
     certificate.verify_directly_issued_by(certificate)

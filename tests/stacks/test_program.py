@@ -125,6 +125,15 @@ def test_ingress_nginx_comes_with_one_warning_of_its_retirement() -> None:
     assert sum("retired" in warning for warning in environment("lab").warnings) == 1
 
 
+def test_the_ingress_has_a_name_of_its_own_where_somebody_writes_it() -> None:
+    key = "external-dns.alpha.kubernetes.io/hostname"
+    for dns, expected in ((True, "ingress.lab.example.org"), (False, None)):
+        run = environment("lab", addons={"externalDns": {"enabled": dns}})
+        application = run.one("kubernetes:argoproj.io/v1alpha1:Application", "ingress-nginx")
+        service = application.inputs["spec"]["source"]["helm"]["valuesObject"]["controller"]["service"]
+        assert service["annotations"].get(key) == expected
+
+
 def test_an_add_on_that_is_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     off = {name: {"enabled": False} for name in ("sealedSecrets", "ingress", "externalDns", "certManager")}
     run = environment("lab", addons=off)
