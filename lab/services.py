@@ -59,6 +59,7 @@ def up(lab: layout.Lab, report: Report) -> bool:
         if processes.alive(lab, service.name):
             continue
         report(service.name)
+        processes.stop(lab, service.name)  # children that outlived it still hold its ports
         _check_ports(lab, service)
         _start(lab, service)
         started.append(service)

@@ -6,14 +6,13 @@ import base64
 import functools
 import json
 import os
-import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+from ops import kubectl
 from ops.stack import OpsError
 
 READY = ("AVAILABLE", "ACTIVE")
@@ -134,7 +133,7 @@ class Helm:
     """Helm's own records of a release, in the cluster of a kubeconfig."""
 
     def __init__(self, kubeconfig: str) -> None:
-        self._kubeconfig = kubeconfig
+        self._cluster = kubectl.Kubectl(kubeconfig)
 
     def records(self, namespace: str, release: str) -> dict[str, str]:
         """The Secrets in which Helm keeps a release's revisions, with their status; the newest last."""
@@ -150,14 +149,7 @@ class Helm:
         self._kubectl("delete", "secrets", "--namespace", namespace, "--ignore-not-found", *names)
 
     def _kubectl(self, *arguments: str) -> str:
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # created for its owner only
-            file.write(self._kubeconfig)
-            file.flush()
-            command = ["kubectl", "--kubeconfig", file.name, "--request-timeout", "20s", *arguments]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-            except FileNotFoundError:
-                raise OpsError("kubectl is not on PATH, and it is needed to look at Helm's records") from None
-        if done.returncode:
-            raise OpsError(f"the cluster cannot be asked about Helm's records:\n{done.stderr.strip()[-500:]}")
-        return done.stdout
+        try:
+            return self._cluster.run(*arguments)
+        except kubectl.ClusterError as error:
+            raise OpsError(f"the cluster cannot be asked about Helm's records:\n{error}") from None

@@ -49,6 +49,10 @@ class Stack:
         """The state; values that are secret stay encrypted unless `secrets`."""
         return json.loads(self._run("stack", "export", *(["--show-secrets"] if secrets else [])))
 
+    def outputs(self) -> dict[str, Any]:
+        """The outputs, secret ones readable; none before the first `up` and after `destroy`."""
+        return json.loads(self._run("stack", "output", "--json", "--show-secrets"))
+
     def repair_files(self) -> list[str]:
         """Make a state readable that was killed while it was written. Returns the files that were removed.
 

@@ -51,7 +51,7 @@ def test_a_second_lab_takes_another_network(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", '{"network": 1}', '{"network": "x", "ports": {}}'])
 def test_a_damaged_lab_file_is_said_with_the_way_out(tmp_path: pathlib.Path, content: str) -> None:
     (tmp_path / "lab.json").write_text(content)
-    with pytest.raises(layout.LabError, match="damaged.*make down"):
+    with pytest.raises(layout.LabError, match=r"damaged.*make down"):
         layout.load(tmp_path)
 
 

@@ -1,0 +1,149 @@
+"""What somebody outside the cluster sees of an environment: does a name resolve, does HTTPS answer?"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import http.client
+import json
+import pathlib
+import re
+import socket
+import ssl
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from ops.stack import OpsError
+
+SECONDS = 5
+UNKNOWN_ISSUER = (2, 19, 20, 21)
+"""OpenSSL's verification results that mean: the chain leads to no root that is trusted."""
+
+
+class ProbeError(Exception):
+    """Something that is not as it should be. `kind`: where the person has to look."""
+
+    def __init__(
+        self, message: str, kind: Literal["name", "connection", "untrusted", "certificate", "answer"] = "name"
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Resolver(NamedTuple):
+    """A DNS server."""
+
+    host: str
+    port: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Served:
+    """The certificate that was served and verified (`until`: ISO 8601, UTC), and Argo CD's version behind it."""
+
+    issuer: str
+    names: tuple[str, ...]
+    until: str
+    version: str
+
+
+def resolver(text: str) -> Resolver:
+    """HOST, HOST:PORT or [IPV6]:PORT. Raises `ValueError`."""
+    found = re.fullmatch(r"(?:\[(?P<v6>[0-9a-fA-F:]+)\]|(?P<host>[^:\s]+))(?::(?P<port>[0-9]{1,5}))?", text)
+    if not found or int(found["port"] or 53) not in range(1, 65536):
+        raise ValueError(f"{text!r} is no DNS server: write HOST or HOST:PORT, such as 9.9.9.9 or 127.0.0.1:5353")
+    return Resolver(found["v6"] or found["host"], int(found["port"] or 53))
+
+
+def addresses(host: str, server: Resolver | None) -> list[str]:
+    """The addresses of a name, by this machine's resolver or by `server`. Raises `ProbeError`."""
+    if server is None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise ProbeError(f"does not resolve ({error.strerror or error})") from None
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return _ask(host, server)
+
+
+def trust(ca: pathlib.Path | None) -> ssl.SSLContext:
+    """The authorities this machine trusts, and those of a PEM file. Raises `ValueError`."""
+    context = ssl.create_default_context()
+    if ca is not None:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ValueError(f"{ca} holds no certificates ({error.strerror or type(error).__name__})") from None
+    return context
+
+
+def ask(host: str, found: Sequence[str], port: int, context: ssl.SSLContext) -> Served:
+    """What `https://<host>/api/version` says at every one of the addresses; the last one's. Raises `ProbeError`."""
+    served = None
+    for address in found:
+        served = _ask_one(host, address, port, context)
+    if served is None:
+        raise ProbeError("there is no address to ask")
+    return served
+
+
+def _ask(host: str, server: Resolver) -> list[str]:
+    try:
+        import dnslib  # only needed here
+    except ImportError:
+        raise OpsError("--resolver needs dnslib: `pip install -r requirements-dev.txt`") from None
+    found: list[str] = []
+    code = "NOERROR"
+    for kind in ("A", "AAAA"):
+        try:
+            question = dnslib.DNSRecord.question(host, kind)
+            sent = question.send(server.host, server.port, timeout=SECONDS, ipv6=":" in server.host)
+            reply: Any = dnslib.DNSRecord.parse(sent)
+        except (OSError, dnslib.DNSError) as error:
+            raise ProbeError(f"no answer from the DNS server {server.host}:{server.port} ({error})") from None
+        code = dnslib.RCODE.get(reply.header.rcode) if reply.header.rcode else code
+        found += [str(record.rdata) for record in reply.rr if record.rtype == getattr(dnslib.QTYPE, kind)]
+    if not found:
+        raise ProbeError(f"does not resolve ({code if code != 'NOERROR' else 'it has no address'})")
+    return found
+
+
+def _ask_one(host: str, address: str, port: int, context: ssl.SSLContext) -> Served:
+    where = f"{address}:{port}"
+    try:
+        with (
+            socket.create_connection((address, port), timeout=SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            certificate = secure.getpeercert() or {}
+            connection = http.client.HTTPConnection(host, timeout=SECONDS)
+            connection.sock = secure
+            connection.request("GET", "/api/version", headers={"Accept": "application/json"})
+            reply = connection.getresponse()
+            return _served(certificate, reply.status, reply.read(100_000))
+    except ssl.SSLCertVerificationError as error:
+        kind = "untrusted" if error.verify_code in UNKNOWN_ISSUER else "certificate"
+        raise ProbeError(f"the certificate served at {where} is not valid: {error.verify_message}", kind) from None
+    except TimeoutError:
+        raise ProbeError(f"no answer from {where} within {SECONDS} s", "connection") from None
+    except (OSError, http.client.HTTPException) as error:
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ProbeError(f"no answer from {where} ({said})", "connection") from None
+
+
+def _served(certificate: dict[str, Any], status: int, body: bytes) -> Served:
+    try:
+        version = str(json.loads(body)["Version"]) if status == 200 else ""
+    except (ValueError, KeyError, TypeError):
+        version = ""
+    if not version:
+        text = " ".join(body[:120].decode(errors="replace").split())
+        raise ProbeError(f"/api/version is answered by {status} {text!r}, not by Argo CD", "answer")
+    issuer = {key: value for part in certificate.get("issuer", ()) for key, value in part}
+    until = datetime.datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), datetime.UTC)
+    return Served(
+        issuer=", ".join(issuer[key] for key in ("organizationName", "commonName") if key in issuer),
+        names=tuple(value for kind, value in certificate.get("subjectAltName", ()) if kind == "DNS"),
+        until=until.isoformat().replace("+00:00", "Z"),
+        version=version,
+    )
