@@ -24,7 +24,7 @@ from components.addons import (
     traefik,
 )
 from components.cluster import existing, ionos, namespaces
-from components.dns import credentials, route53
+from components.dns import credentials, records, route53
 from components.gitops import access, application, argocd, project
 from settings import cluster as cluster_settings
 
@@ -181,10 +181,15 @@ def external_dns_addon(
         install=_install(settings, wanted, namespace),
         provider=provider,
         domains=[domain.name for domain in settings.dns.domains],
-        owner_id=f"gitops-platform-{settings.environment}",
+        owner_id=_owner(settings),
         policy=wanted.policy,
         interval=wanted.interval,
     )
+
+
+def dns_records(settings: config.Settings, zones: route53.Route53) -> records.RecordsArgs:
+    """The records that external-dns writes, and which of them Argo CD's Ingress has."""
+    return records.RecordsArgs([zone.id for zone in zones.zones], _owner(settings), [settings.argocd.host])
 
 
 def cert_manager_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> cert_manager.CertManagerArgs:
@@ -265,6 +270,10 @@ def _pool(pool: cluster_settings.Pool) -> ionos.PoolArgs:
 
 def _maintenance(window: cluster_settings.Maintenance | None) -> ionos.Maintenance | None:
     return ionos.Maintenance(window.day, window.time) if window else None
+
+
+def _owner(settings: config.Settings) -> str:
+    return f"gitops-platform-{settings.environment}"
 
 
 def _protect(settings: config.Settings) -> bool:

@@ -29,6 +29,16 @@ def tls() -> pulumi_tls.Provider:
     return pulumi_tls.Provider("tls")
 
 
+def dynamic() -> pulumi.ProviderResource:
+    """Resources that this program defines itself, in Python."""
+    return _Python("python")
+
+
+class _Python(pulumi.ProviderResource):
+    def __init__(self, name: str) -> None:
+        super().__init__("pulumi-python", name, {})
+
+
 def kubernetes(target: cluster.Cluster, *, ours: bool) -> pulumi_kubernetes.Provider:
     """The cluster. `ours`: this program made it, so an object that exists already is ours too.
 
@@ -44,4 +54,6 @@ def kubernetes(target: cluster.Cluster, *, ours: bool) -> pulumi_kubernetes.Prov
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         upsert_existing_objects=ours,
+        # What drifted is put back whoever wrote it; without it an edit by another tool stops every later update.
+        enable_patch_force=True,
     )

@@ -42,7 +42,7 @@ def up() -> None:
 
 @app.command()
 def demo() -> None:
-    """Start the lab, run `pulumi up`, and say what there is now."""
+    """Start the lab, run `pulumi up`, wait until the environment works, and say what there is now."""
     started = time.monotonic()
     lab, lost = _up()
     ready = time.monotonic()
@@ -54,7 +54,10 @@ def demo() -> None:
     code = _run(lab, command)
     if code:
         raise typer.Exit(code)
-    summary.show(lab, console, lab_seconds=ready - started, up_seconds=time.monotonic() - ready)
+    made = time.monotonic()
+    found = summary.check(lab, console)
+    took = {"lab": ready - started, "pulumi up": made - ready, "ready check": time.monotonic() - made}
+    summary.show(lab, console, found, took)
 
 
 @app.command()

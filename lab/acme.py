@@ -1,8 +1,8 @@
 """The lab's ACME server: pebble, made to validate through the lab's DNS and ingress, and trusted by the lab's CA.
 
 `python -m lab.acme` runs it in the foreground until SIGTERM. What it knows (accounts, orders, its own authorities)
-is gone when it stops; clients register again. Certificates that it issued before are then signed by a root that
-nobody trusts any more, as pebble makes a new one each time. https://github.com/letsencrypt/pebble
+is gone when it stops; clients register again. It makes a new root each time; certificates from before stay trusted,
+since the lab remembers the roots that it had. https://github.com/letsencrypt/pebble
 """
 
 from __future__ import annotations
@@ -34,8 +34,12 @@ def directory(lab: layout.Lab) -> str:
 
 
 def root(lab: layout.Lab) -> pathlib.Path:
-    """The root that issued certificates lead to (PEM); there while the server runs."""
+    """The roots that issued certificates lead to (PEM), the present one first; there while the server runs."""
     return lab.home / "acme-root.pem"
+
+
+def _earlier(lab: layout.Lab) -> pathlib.Path:
+    return lab.home / "acme-roots-before.pem"
 
 
 def config(lab: layout.Lab, folder: pathlib.Path) -> dict[str, Any]:
@@ -80,7 +84,8 @@ def main() -> int:
 
 
 def _start(lab: layout.Lab) -> subprocess.Popen[bytes]:
-    root(lab).unlink(missing_ok=True)
+    if root(lab).exists():
+        root(lab).replace(_earlier(lab))
     folder = lab.folder("pki")
     pki.authority(folder, "gitops-platform lab")
     pki.certificate(folder, "acme", "acme", [lab.address])
@@ -105,7 +110,7 @@ def _save_root(lab: layout.Lab) -> None:
             time.sleep(0.05)
             continue
         temporary = root(lab).with_suffix(".new")
-        temporary.write_bytes(text)
+        temporary.write_bytes(text + (_earlier(lab).read_bytes() if _earlier(lab).exists() else b""))
         temporary.replace(root(lab))
         return
     print(f"no answer from {url}: the root stays unknown", file=sys.stderr, flush=True)

@@ -1,48 +1,89 @@
-"""What `make demo` prints at the end: what was made, how long it took, what to try next."""
+"""What `make demo` prints at the end: that it works, what was made, how long it took, what to try next."""
 
 from __future__ import annotations
 
 import collections
+import datetime
 import json
 import pathlib
 import subprocess
+import sys
 from typing import Any
 
 import rich.console
+import rich.markup
 import rich.table
 
-from lab import layout, workspace
+from lab import acme, layout, workspace
 
 
-def show(lab: layout.Lab, console: rich.console.Console, lab_seconds: float, up_seconds: float) -> None:
-    """Print the summary, from the stack's outputs and state as they are now."""
+def check(lab: layout.Lab, console: rich.console.Console) -> dict[str, Any]:
+    """What `python -m ops ready` reports of the stack; it waits, and says itself what it waits for and what is wrong.
+
+    Raises `layout.LabError` when the environment is not ready.
+    """
+    console.print("\n[bold]python -m ops ready[/]")
+    done = subprocess.run(
+        [sys.executable, "-m", "ops", "ready", workspace.STACK, "--json"],
+        cwd=layout.PROJECT,
+        env=workspace.process_environment(lab),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise layout.LabError("the environment is not ready (above); `make demo` goes on from here")
+    return json.loads(done.stdout)
+
+
+def show(lab: layout.Lab, console: rich.console.Console, ready: dict[str, Any], seconds: dict[str, float]) -> None:
+    """Print the summary, from the stack's outputs and state as they are now.
+
+    `ready`: what `check` gave; `seconds`: phase -> how long it took.
+    """
     outputs = json.loads(_pulumi(lab, "stack", "output", "--json"))
     resources = json.loads(_pulumi(lab, "stack", "export"))["deployment"].get("resources", [])
-    addons = rich.table.Table(title="add-ons (Synced and Healthy)", title_justify="left")
+    console.print(_live(ready))
+    addons = rich.table.Table(title="\nadd-ons (Synced and Healthy)", title_justify="left")
     for column in ("name", "chart", "version", "namespace"):
         addons.add_column(column)
     for name, addon in outputs["addons"].items():
         addons.add_row(name, addon["chart"], addon["version"], addon["namespace"])
-    console.print()
     console.print(addons)
     cluster = outputs["cluster"]
-    facts = [
-        ("environment", f"{outputs['environment']} ({outputs['domain']})"),
-        ("cluster", f"{cluster['name']}, Kubernetes {cluster['kubernetesVersion']} on {cluster['provider']}"),
-        ("made", _made(resources)),
-        ("ingress address", ", ".join(outputs["ingressAddresses"])),
-        ("Argo CD", outputs["argocd"]["url"]),
-        ("name servers", ", ".join(outputs["dns"]["nameServers"])),
-        ("took", f"lab {lab_seconds:.0f} s, pulumi up {up_seconds:.0f} s"),
-        ("kubeconfig", str(lab.kubeconfig)),
-    ]
-    table = rich.table.Table(box=None, show_header=False)
-    for key, value in facts:
-        table.add_row(f"[bold]{key}[/]", value)
-    console.print(table)
+    facts = {
+        "environment": f"{outputs['environment']} ({outputs['domain']})",
+        "cluster": f"{cluster['name']}, Kubernetes {cluster['kubernetesVersion']} on {cluster['provider']}",
+        "made": _made(resources),
+        "name servers": ", ".join(outputs["dns"]["nameServers"]),
+        "took": ", ".join(f"{phase} {value:.0f} s" for phase, value in seconds.items()),
+        "kubeconfig": str(lab.kubeconfig),
+    }
+    console.print(_table(facts))
     console.print("\n[bold]Try next[/]")
-    for line in _next_steps(lab):
-        console.print(f"  {line}")
+    for line in _next_steps(lab, ready):
+        console.print(f"  {line}", markup=False)
+
+
+def _live(ready: dict[str, Any]) -> rich.table.Table:
+    certificate = ready["certificate"]
+    until = datetime.datetime.fromisoformat(certificate["until"])
+    days = round((until - datetime.datetime.now(datetime.UTC)) / datetime.timedelta(days=1))
+    return _table(
+        {
+            "name": f"{ready['host']} → {', '.join(ready['addresses'])}",
+            "certificate": f"{', '.join(certificate['names'])}, by {certificate['issuer']}, "
+            f"until {until:%Y-%m-%d} ({days} days)",
+            "answers": f"https://{ready['host']}/api/version: Argo CD {ready['argocd']['version']}",
+        }
+    )
+
+
+def _table(facts: dict[str, str]) -> rich.table.Table:
+    table = rich.table.Table(box=None, show_header=False)
+    for key, value in facts.items():
+        table.add_row(f"[bold]{key}[/]", rich.markup.escape(value))
+    return table
 
 
 def _made(resources: list[dict[str, Any]]) -> str:
@@ -54,13 +95,20 @@ def _made(resources: list[dict[str, Any]]) -> str:
     return ", ".join(f"{count} {package}" for package, count in packages.most_common())
 
 
-def _next_steps(lab: layout.Lab) -> list[str]:
+def _next_steps(lab: layout.Lab, ready: dict[str, Any]) -> list[str]:
     env = lab.home / "env"
     if env.is_relative_to(pathlib.Path.cwd()):
         env = env.relative_to(pathlib.Path.cwd())
+    host, address, port = ready["host"], ready["addresses"][0], lab.usable(acme.HTTPS)
+    url = f"https://{host}" if port == acme.HTTPS else f"https://{host}:{port}"
     return [
         f"source {env}",
+        "curl --noproxy '*' --cacert $GITOPS_PLATFORM_CA \\",
+        f"  --resolve {host}:{port}:{address} {url}/api/version",
+        "kubectl get secret argocd-initial-admin-secret -n argocd -o jsonpath='{.data.password}' \\",
+        "  | base64 -d             # the password of Argo CD's admin",
         "kubectl get applications -n argocd",
+        "python -m ops ready lab   # is all well?",
         "pulumi preview            # nothing to change",
         "pulumi stack output sealing --json | jq -r .certificate > sealing.pem",
         "kubectl create secret generic demo --dry-run=client -o yaml --from-literal=a=b \\",

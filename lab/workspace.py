@@ -61,6 +61,10 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": "lab-aws-secret",
         "NO_PROXY": f"127.0.0.1,localhost,{lab.address}",
+        # For `python -m ops ready`: the lab's names and certificates mean something in the lab only.
+        "GITOPS_PLATFORM_CA": str(acme.root(lab)),
+        "GITOPS_PLATFORM_RESOLVER": f"{lab.address}:{lab.ports['dns']}",
+        "GITOPS_PLATFORM_HTTPS_PORT": str(lab.usable(acme.HTTPS)),
     }
     stand_ins = [plugin for plugin in PLUGINS if not real_plugin(lab, plugin)]
     if stand_ins:

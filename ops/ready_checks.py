@@ -81,9 +81,11 @@ def application(name: str, found: Object | None) -> Finding:
         reasons.append(f"health: {health['message']}")
     if phase != "Succeeded" and operation.get("message"):
         reasons.append(f"sync {phase}: {operation['message']}")
-    for one in (operation.get("syncResult") or {}).get("resources") or []:
-        if one.get("status") == "SyncFailed" or one.get("hookPhase") in ("Failed", "Error"):
-            reasons.append(f"{_title(one)}: {one.get('message')}")
+    reasons += [
+        f"{_title(one)}: {one.get('message')}"
+        for one in (operation.get("syncResult") or {}).get("resources") or []
+        if one.get("status") == "SyncFailed" or one.get("hookPhase") in ("Failed", "Error")
+    ]
     for one in status.get("resources") or []:
         state = one.get("health") or {}
         if state.get("status") not in (None, "Healthy"):
@@ -103,7 +105,9 @@ def application(name: str, found: Object | None) -> Finding:
 def argo_cd(workloads: Sequence[str], namespace: str) -> Finding:
     """Argo CD's own pods (`workloads`: what is wrong with them): without them every Application is old news."""
     step = f"kubectl describe pods -n {namespace}; a `pulumi up` mends what was changed by hand"
-    return Finding("Argo CD", not workloads, "; ".join(workloads) or "every pod is ready", (), step, "argocd", namespace)
+    return Finding(
+        "Argo CD", not workloads, "; ".join(workloads) or "every pod is ready", (), step, "argocd", namespace
+    )
 
 
 def issuer(name: str, found: Object | None, namespace: str) -> Finding:
@@ -169,7 +173,9 @@ def name(environment: Environment, expected: Sequence[str], found: Sequence[str]
     if not expected:
         why = "the ingress has no address yet"
         step = "look at the ingress controller's Service: kubectl get services -A | grep LoadBalancer"
-        return Finding(check, False, why, (), step, environment.ingress, environment.addons.get(environment.ingress, ""))
+        return Finding(
+            check, False, why, (), step, environment.ingress, environment.addons.get(environment.ingress, "")
+        )
     if isinstance(found, ProbeError):
         step = (
             "if external-dns says nothing of it, the zone may not be delegated: its registrar has to name the servers "
@@ -196,7 +202,7 @@ def answer(environment: Environment, found: Served | ProbeError | None, server: 
         return Finding(check, False, "not asked: the name leads nowhere yet", next="see the name, above")
     if isinstance(found, Served):
         return Finding(check, True, f"{url} answers: Argo CD {found.version}")
-    addon = environment.ingress
+    addon = environment.ingress if found.kind != "untrusted" else ""
     step, hopeless = f"look at the ingress controller and its Service{f' (add-on {addon})' if addon else ''}", False
     if found.kind == "untrusted":
         # A certificate that signs itself is the ingress's own, served until it has read the Secret.

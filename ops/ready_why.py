@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ from ops.kubectl import ClusterError, Kubectl
 Object = Mapping[str, Any]
 
 KINDS = ("deployments", "statefulsets", "daemonsets")
+COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
 PODS, LINES = 2, 10
 """Of how many pods the log is shown, and how many lines."""
 
@@ -126,4 +129,10 @@ def _log(cluster: Kubectl, found: Object, container: str, previous: bool) -> Ite
     lines = cluster.log(metadata["namespace"], metadata["name"], container, LINES, previous=previous)
     if not lines and previous:
         lines = cluster.log(metadata["namespace"], metadata["name"], container, LINES)
-    yield from (f"  | {line[:300]}" for line in lines or ["(its log is empty)"])
+    yield from (f"  | {line}" for line in _clean(lines) or ["(its log is empty)"])
+
+
+def _clean(lines: Sequence[str]) -> list[str]:
+    """Without empty lines, and without what a terminal would act on."""
+    plain = ("".join(char if char.isprintable() else " " for char in COLOUR.sub("", line)) for line in lines)
+    return [line[:300] for line in plain if line.strip()]

@@ -15,6 +15,8 @@ https://www.pulumi.com/docs/iac/concepts/resources/dynamic-providers/
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,45 +24,46 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
-from components import options
-
-POLL_SECONDS = 2.0
+PATIENCE_SECONDS = 60.0
+"""external-dns acts on a deletion within seconds (`triggerLoopOnEvent`)."""
+POLL_SECONDS = 1.0
+CLUSTER_LOST = "PULUMI_K8S_DELETE_UNREACHABLE"
+"""The switch of Pulumi's kubernetes provider to give up a cluster that does not answer; external-dns is gone then."""
 BATCH = 100
 
 RecordSet = Mapping[str, Any]
 """As Route53 lists it: `Name`, `Type`, `ResourceRecords` and so on."""
 
 
-class Drained(dynamic.Resource, module="dns", name="Drained"):
-    """At deletion: waits until external-dns has removed the records of some names, or `patience` (seconds) is over.
+@dataclasses.dataclass(frozen=True)
+class RecordsArgs:
+    """Zones by id, the mark of this stack's records, and the names that the platform's own Ingresses have."""
 
-    It fails never: what external-dns leaves, because it is broken or its cluster lost, `Swept` removes.
+    zone_ids: Sequence[pulumi.Input[str]]
+    owner: str
+    hosts: Sequence[str]
+
+
+class Drained(dynamic.Resource, module="dns", name="Drained"):
+    """At deletion: waits until external-dns has removed the records of `hosts`, for PATIENCE_SECONDS at most.
+
+    It never fails: what external-dns leaves, because it is broken, its cluster lost or its policy not `sync`,
+    `Swept` removes.
     """
 
-    def __init__(
-        self,
-        name: str,
-        zone_ids: Sequence[pulumi.Input[str]],
-        owner: str,
-        hosts: Sequence[str],
-        patience: float,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        props = {"zoneIds": list(zone_ids), "owner": owner, "hosts": list(hosts), "patience": patience}
+    def __init__(self, name: str, args: RecordsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = {"zoneIds": list(args.zone_ids), "owner": args.owner, "hosts": list(args.hosts)}
         super().__init__(Draining(), name, props, opts)
 
 
 class Swept(dynamic.Resource, module="dns", name="Swept"):
-    """At deletion: removes every record that external-dns marked as `owner`'s, and the marks."""
+    """At deletion: removes every record that external-dns marked as `owner`'s, and the marks.
 
-    def __init__(
-        self,
-        name: str,
-        zone_ids: Sequence[pulumi.Input[str]],
-        owner: str,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(Sweeping(), name, {"zoneIds": list(zone_ids), "owner": owner}, opts)
+    So it has to be there as long as the environment is: an `up` that drops it takes every name away.
+    """
+
+    def __init__(self, name: str, args: RecordsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(Sweeping(), name, {"zoneIds": list(args.zone_ids), "owner": args.owner}, opts)
 
 
 class _Remembering(dynamic.ResourceProvider):
@@ -82,7 +85,9 @@ class Draining(_Remembering):
     """Provider of `Drained`."""
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
-        end = time.monotonic() + _props["patience"]
+        if os.environ.get(CLUSTER_LOST, "").lower() == "true":
+            return
+        end = time.monotonic() + PATIENCE_SECONDS
         names = {host.rstrip(".") + "." for host in _props["hosts"]}
         route53 = _client()
         while any(

@@ -49,7 +49,7 @@ def _pulumi() -> model.Tool:
     # One folder: the CLI warns of a language host that is not beside its own real path, and the host starts the script
     # that is beside its own. The script is the CLI's, newer than the last host that builds as a module.
     variable = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-    host = "pulumi-language-python"
+    host, sdk = "pulumi-language-python", "github.com/pulumi/pulumi/sdk/v3"
     return model.Tool(
         "pulumi",
         PULUMI,
@@ -57,11 +57,13 @@ def _pulumi() -> model.Tool:
         model.Fit(("version",), r"v(\d+\.\d+\.\d+)", (3, 250), (4,)),
         (
             model.Build("pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ((variable, PULUMI),)),
-            model.Build(
-                host, host, f"github.com/pulumi/pulumi/sdk/v3/python/cmd/{host}", ((variable, PULUMI_LANGUAGE_PYTHON),)
-            ),
+            model.Build(host, host, f"{sdk}/python/cmd/{host}", ((variable, PULUMI_LANGUAGE_PYTHON),)),
         ),
-        scripts=(model.Script(f"{host}-exec", "pulumi", "github.com/pulumi/pulumi/sdk/v3", f"python/cmd/{host}-exec"),),
+        scripts=(
+            model.Script(f"{host}-exec", "pulumi", sdk, f"python/cmd/{host}-exec"),
+            # The plugin of dynamic resources; the CLI's own distribution has it beside the CLI.
+            model.Script("pulumi-resource-pulumi-python", "pulumi", sdk, "python/dist/pulumi-resource-pulumi-python"),
+        ),
     )
 
 
