@@ -174,9 +174,10 @@ def external_dns_addon(
 ) -> external_dns.ExternalDnsArgs:
     """external-dns, limited to this environment's zones and marked as this environment's."""
     wanted = settings.addons.external_dns
-    provider = (
-        external_dns.Route53([zone.id for zone in zones.zones], settings.dns.region) if zones else external_dns.Ionos()
-    )
+    provider = external_dns.Ionos()
+    if zones:
+        ids = [zone.id for zone in zones.zones]
+        provider = external_dns.Route53(ids, settings.dns.region, zones.external_dns_key.id)
     return external_dns.ExternalDnsArgs(
         install=_install(settings, wanted, namespace),
         provider=provider,

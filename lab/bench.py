@@ -1,7 +1,8 @@
 """Measure the program and the lab: `make bench`. The last line printed is one JSON object.
 
 Times are wall seconds, medians of at least three runs; what is compared is run in turn, A B A B, since a
-shared machine's speed drifts. `up_s` is one run. Quote ratios, not seconds.
+shared machine's speed drifts. Quote ratios, not seconds. `up_s` is one run, and so are `up_ready_s` (from nothing until
+`python -m ops ready` is content) and `manual_ready_s` (`lab.manual`, until the same check is), on the same lab.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import textwrap
 import time
 from collections.abc import Callable, Sequence
 
-from lab import layout, processes, services, toolchain, workspace
+from lab import layout, manual, processes, services, toolchain, workspace
 
 RUNS = 5
 SDKS = "import pulumi, pulumi_kubernetes, pulumi_aws, pulumi_ionoscloud, pulumi_tls"
@@ -71,6 +72,7 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
     preview, empty_first = _alternate(lambda: pulumi("preview"), empty_preview)
     _say("up from nothing")
     up = _seconds(lambda: pulumi("up", "--yes", "--skip-preview"))
+    check = _seconds(lambda: _run([sys.executable, "-m", "ops", "ready", workspace.STACK], environment))
     _say("up without changes, and preview of an empty program")
     noop, empty_second = _alternate(lambda: pulumi("up", "--yes", "--skip-preview"), empty_preview)
     state = _output(["pulumi", "stack", "export"], environment)
@@ -90,6 +92,9 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
     }
     _say("destroy")
     pulumi("destroy", "--yes", "--skip-preview")
+    _say("the same by hand")
+    by_hand = _seconds(lambda: manual.make(lab, _say))
+    result |= {"up_ready_s": up + check, "manual_ready_s": by_hand, "up_ready_ratio": (up + check) / by_hand}
     return {key: round(value, 3) for key, value in result.items()}
 
 

@@ -22,14 +22,14 @@ from typing import Any
 import boto3
 import yaml
 
-from lab import acme, layout, workspace
+from lab import acme, layout, manual_values, workspace
 from lab.charts import repository
+from lab.manual_values import DOMAIN, HOST, ISSUER, SECRET
 
 Report = Callable[[str], None]
 Object = dict[str, Any]
 
-DOMAIN, LOCATION, VERSION = "lab.example.org", "de/txl", "1.34.3"
-HOST, ISSUER = f"argocd.{DOMAIN}", "letsencrypt-lab-issuer"
+LOCATION, VERSION = "de/txl", "1.34.3"
 POOLS: dict[str, Object] = {
     "default-pool": {"nodeCount": 2, "coresCount": 2, "ramSize": 4096},
     "ingress-pool": {
@@ -41,7 +41,6 @@ POOLS: dict[str, Object] = {
     },
 }
 ADDONS = ("sealed-secrets", "ingress-nginx", "external-dns", "cert-manager")
-SECRET = "aws-access-key"  # noqa: S105 (a name)
 WAIT = "--timeout=10m"
 
 
@@ -75,20 +74,20 @@ class _Procedure:
         self._application("sealed-secrets", {"fullnameOverride": "sealed-secrets"})
         self._fetch_sealing_certificate()
         step("ingress")
-        self._application("ingress-nginx", _ingress(address))
+        self._application("ingress-nginx", manual_values.ingress(address))
         step("external-dns")
         zone, key_id, key = self._dns_access()
         text = f"[default]\naws_secret_access_key = {key}\naws_access_key_id = {key_id}\n"
         self._seal("external-dns", {"credentials": text})
-        self._application("external-dns", _external_dns())
+        self._application("external-dns", manual_values.external_dns())
         step("cert-manager")
         self._seal("cert-manager", {"key": key, "keyId": key_id})
-        self._application("cert-manager", _cert_manager(), "ServerSideApply=true")
-        for issuer in _issuers(acme.directory(self._lab), zone):
+        self._application("cert-manager", manual_values.cert_manager(), "ServerSideApply=true")
+        for issuer in manual_values.issuers(acme.directory(self._lab), zone):
             self._apply(issuer)
         self._kubectl("wait", "clusterissuers", "--all", "--for=condition=Ready", WAIT)
         step("Argo CD's address")
-        self._apply(_access())
+        self._apply(manual_values.access())
         self._ready(address)
         step("ready")
 
@@ -227,72 +226,6 @@ class _Procedure:
 
 def _chart_version(name: str) -> str:
     return str(repository.metadata(name)["version"])
-
-
-def _ingress(address: str) -> Object:
-    controller = {
-        "kind": "DaemonSet",
-        "nodeSelector": {"nodepool": "ingress"},
-        "tolerations": [{"key": "ingress-node", "value": "true", "effect": "NoSchedule"}],
-        "service": {
-            "externalTrafficPolicy": "Local",
-            "loadBalancerIP": address,
-            "annotations": {"cloud.ionos.com/node-selector": "nodepool=ingress"},
-        },
-    }
-    return {"fullnameOverride": "ingress-nginx", "controller": controller}
-
-
-def _external_dns() -> Object:
-    return {
-        "fullnameOverride": "external-dns",
-        "provider": {"name": "aws"},
-        "policy": "sync",
-        "txtOwnerId": "ionos-dns",
-        "domainFilters": [DOMAIN],
-        "env": [
-            {"name": "AWS_DEFAULT_REGION", "value": "eu-central-1"},
-            {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "/.aws/credentials"},
-        ],
-        "extraVolumes": [{"name": "aws", "secret": {"secretName": SECRET}}],
-        "extraVolumeMounts": [{"name": "aws", "mountPath": "/.aws", "readOnly": True}],
-    }
-
-
-def _cert_manager() -> Object:
-    return {"fullnameOverride": "cert-manager", "crds": {"enabled": True}}
-
-
-def _issuers(directory: str, zone: str) -> list[Object]:
-    route53 = {
-        "region": "eu-central-1",
-        "hostedZoneID": zone,
-        "accessKeyIDSecretRef": {"name": SECRET, "key": "keyId"},
-        "secretAccessKeySecretRef": {"name": SECRET, "key": "key"},
-    }
-    acme_spec = {
-        "server": directory,
-        "privateKeySecretRef": {"name": f"{ISSUER}-account-key"},
-        "solvers": [{"selector": {"dnsZones": [DOMAIN]}, "dns01": {"route53": route53}}],
-    }
-    specs: dict[str, Object] = {"selfsigned-issuer": {"selfSigned": {}}, ISSUER: {"acme": acme_spec}}
-    kind = {"apiVersion": "cert-manager.io/v1", "kind": "ClusterIssuer"}
-    return [{**kind, "metadata": {"name": name}, "spec": spec} for name, spec in specs.items()]
-
-
-def _access() -> Object:
-    backend = {"service": {"name": "argocd-server", "port": {"name": "http"}}}
-    metadata = {
-        "name": "argocd-server",
-        "namespace": "argocd",
-        "annotations": {"cert-manager.io/cluster-issuer": ISSUER},
-    }
-    spec = {
-        "ingressClassName": "nginx",
-        "rules": [{"host": HOST, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
-        "tls": [{"hosts": [HOST], "secretName": "argocd-server-tls"}],
-    }
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import os
+import pathlib
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -75,6 +78,7 @@ def down(lab: layout.Lab, report: Report) -> None:
     """Stop every process of the lab."""
     report("stopping the lab's processes")
     processes.stop_all(lab)
+    _stop_orphans(lab)
 
 
 def remove(lab: layout.Lab) -> None:
@@ -109,6 +113,20 @@ def exclusive(lab: layout.Lab, seconds: float = 1) -> Iterator[None]:
 
 def _control_plane_runs(lab: layout.Lab) -> bool:
     return all(processes.alive(lab, part) for part in control_plane.PARTS)
+
+
+def _stop_orphans(lab: layout.Lab) -> None:
+    """End the plugin hosts that a killed `pulumi` left behind: they do not notice that their engine is gone."""
+    home = f"PULUMI_HOME={lab.home / 'pulumi' / 'home'}".encode()
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            hosts = (
+                b"pulumi-language-" in (command := (entry / "cmdline").read_bytes()) or b"pulumi-resource-" in command
+            )
+            if hosts and home in (entry / "environ").read_bytes().split(b"\0"):
+                os.kill(int(entry.name), signal.SIGKILL)
 
 
 def _start(lab: layout.Lab, service: Service) -> None:

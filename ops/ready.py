@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import pathlib
-import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -15,11 +13,10 @@ import typer
 from ops import ready_checks, ready_probe, ready_why, stackfiles
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
-from ops.ready_probe import ProbeError, Served
+from ops.ready_look import Look
 from ops.stack import OpsError, Stack
 
 PAUSE = 2.0
-PART_OF_ARGO_CD = "app.kubernetes.io/part-of=argocd"
 
 
 def ready(
@@ -78,111 +75,18 @@ def ready(
         raise typer.Exit(2) from None
     unmet = [one for one in findings if not one.met]
     seconds = time.monotonic() - began
-    errors = [_error(one, environment, look.cluster, seconds) for one in unmet]
+    details = {one.check: _details(one, environment, look.cluster) for one in unmet}
     if as_json:
-        typer.echo(json.dumps(report(stack, findings, look, environment, seconds), indent=2))
-    for lines in errors:
-        say("\n".join(lines))
+        typer.echo(json.dumps(report(stack, findings, details, look, environment, seconds), indent=2))
+    for one in unmet:
+        for line in _error(one, details[one.check], seconds):
+            say(line)
     if unmet:
         say(f"stack {stack} is not ready: {len(unmet)} of {len(findings)} checks are not met after {_time(seconds)}")
         raise typer.Exit(1)
     if not as_json:
         for line in _facts(environment, look):
             typer.echo(line)
-
-
-class Look:
-    """Looks at an environment, once per call; remembers what it saw last."""
-
-    def __init__(
-        self,
-        environment: Environment,
-        resolver: ready_probe.Resolver | None,
-        context: ssl.SSLContext,
-        port: int,
-        *,
-        with_ca: bool,
-    ) -> None:
-        self.cluster = Kubectl(environment.kubeconfig)
-        self.addresses: Sequence[str] = ()
-        self.served: Served | None = None
-        self._environment, self._resolver, self._context, self._port = environment, resolver, context, port
-        self._with_ca = with_ca
-
-    def __call__(self) -> list[Finding]:
-        """Every check, as it stands now."""
-        try:
-            inside, server = self._inside()
-            expected = self._environment.addresses or self._ingress_addresses()
-        except ClusterError as error:
-            step = "is the cluster there, and are the stack's outputs of today? `pulumi up --refresh` renews them"
-            return [Finding("cluster", False, f"it cannot be asked: {error}", next=step)]
-        return [*inside, *self._outside(expected, server, all(one.met for one in inside))]
-
-    def _inside(self) -> tuple[list[Finding], str]:
-        env, get = self._environment, self.cluster.items
-        applications = {
-            one["metadata"]["name"]: one
-            for one in get("/apis/argoproj.io/v1alpha1/applications", labelSelector="purpose=infra")
-        }
-        found = [
-            ready_checks.argo_cd(ready_why.workloads(self.cluster, env.namespace, PART_OF_ARGO_CD), env.namespace),
-            *(ready_checks.application(name, applications.get(name)) for name in sorted({*env.addons, *applications})),
-        ]
-        if not env.issuers:
-            return found, ""
-        space = env.addons.get("cert-manager", "cert-manager")
-        issuers = {one["metadata"]["name"]: one for one in get("/apis/cert-manager.io/v1/clusterissuers")}
-        found += [ready_checks.issuer(name, issuers.get(name), space) for name in env.issuers]
-        certificate = next(
-            (
-                one
-                for one in get(f"/apis/cert-manager.io/v1/namespaces/{env.namespace}/certificates")
-                if env.host in ((one.get("spec") or {}).get("dnsNames") or [])
-            ),
-            None,
-        )
-        steps = [] if certificate is None or ready_checks.ready(certificate)[0] else self._steps()
-        found.append(ready_checks.certificate(env.host, certificate, steps, space))
-        issuer = (((certificate or {}).get("spec") or {}).get("issuerRef") or {}).get("name")
-        return found, ready_checks.acme_server(issuers.get(issuer) or {})
-
-    def _steps(self) -> list[dict[str, Any]]:
-        space = f"namespaces/{self._environment.namespace}"
-        paths = {
-            "Challenge": f"/apis/acme.cert-manager.io/v1/{space}/challenges",
-            "Order": f"/apis/acme.cert-manager.io/v1/{space}/orders",
-            "CertificateRequest": f"/apis/cert-manager.io/v1/{space}/certificaterequests",
-        }
-        return [{**one, "kind": kind} for kind, path in paths.items() for one in self.cluster.items(path)]
-
-    def _ingress_addresses(self) -> list[str]:
-        env = self._environment
-        return [
-            str(at["ip"])
-            for one in self.cluster.items(f"/apis/networking.k8s.io/v1/namespaces/{env.namespace}/ingresses")
-            if any(rule.get("host") == env.host for rule in one["spec"].get("rules") or [])
-            for at in ((one.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-            if at.get("ip")
-        ]
-
-    def _outside(self, expected: Sequence[str], server: str, settled: bool) -> list[Finding]:
-        host = self._environment.host
-        self.addresses, self.served = (), None
-        found: list[str] | ProbeError
-        try:
-            self.addresses = found = ready_probe.addresses(host, self._resolver)
-        except ProbeError as error:
-            found = error
-        name = ready_checks.name(self._environment, expected, found)
-        answer: Served | ProbeError | None = None
-        if name.met:
-            try:
-                self.served = answer = ready_probe.ask(host, self.addresses, self._port, self._context)
-            except ProbeError as error:
-                answer = error
-        https = ready_checks.answer(self._environment, answer, server, self._with_ca)
-        return [name, dataclasses.replace(https, hopeless=https.hopeless and settled)]
 
 
 def watch(
@@ -208,7 +112,12 @@ def watch(
 
 
 def report(
-    stack: str, findings: Sequence[Finding], look: Look, environment: Environment, seconds: float
+    stack: str,
+    findings: Sequence[Finding],
+    details: Mapping[str, Sequence[str]],
+    look: Look,
+    environment: Environment,
+    seconds: float,
 ) -> dict[str, Any]:
     """`{stack, ready, seconds, host, addresses, certificate, argocd, checks}` for programs."""
     served = look.served
@@ -223,24 +132,31 @@ def report(
         else None,
         "argocd": {"version": served.version} if served else None,
         "checks": [
-            {"check": one.check, "met": one.met, "what": one.what, "reasons": list(one.reasons), "next": one.next}
-            if not one.met
-            else {"check": one.check, "met": True, "what": one.what}
+            {"check": one.check, "met": one.met, "what": one.what}
+            | ({} if one.met else {"details": list(details[one.check]), "next": one.next})
             for one in findings
         ],
     }
 
 
-def _error(one: Finding, environment: Environment, cluster: Kubectl, seconds: float) -> list[str]:
+def _error(one: Finding, details: Sequence[str], seconds: float) -> list[str]:
     responsible = f" (add-on {one.addon})" if one.addon and one.addon not in one.check else ""
-    lines = [f"error: {one.check}{responsible} is not ready after {_time(seconds)}: {one.what}"]
+    return [
+        f"error: {one.check}{responsible} is not ready after {_time(seconds)}: {one.what}",
+        *(f"  {detail}" for detail in details),
+        *([f"  next: {one.next}"] if one.next else []),
+    ]
+
+
+def _details(one: Finding, environment: Environment, cluster: Kubectl) -> list[str]:
+    """What the cluster says of an unmet check: the check's own reasons, Argo CD's, the pods'."""
     details = list(one.reasons)
-    if one.addon in environment.addons and not one.check.startswith("application "):
+    its_own = one.check.startswith("application ")
+    if one.addon in environment.addons and not its_own:
         details += _application(one.addon, cluster)
     if one.namespace:
-        details += ready_why.explain(cluster, one.namespace, always=not one.check.startswith("application "))
-    lines += [f"  {detail}" for detail in details]
-    return [*lines, *([f"  next: {one.next}"] if one.next else [])]
+        details += ready_why.explain(cluster, one.namespace, always=not its_own)
+    return details
 
 
 def _application(addon: str, cluster: Kubectl) -> list[str]:

@@ -235,7 +235,8 @@ def _title(resource: Object) -> str:
 
 def _short(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= 400 else line[:399] + "…"
+    # Argo CD puts the cause last, behind the way it took.
+    return line if len(line) <= 400 else f"{line[:120]} … {line[-275:]}"
 
 
 def _address(text: str) -> str:

@@ -127,8 +127,8 @@ def controller(pods: Sequence[Object]) -> Object:
 def _log(cluster: Kubectl, found: Object, container: str, previous: bool) -> Iterator[str]:
     metadata = found["metadata"]
     lines = cluster.log(metadata["namespace"], metadata["name"], container, LINES, previous=previous)
-    if not lines and previous:
-        lines = cluster.log(metadata["namespace"], metadata["name"], container, LINES)
+    if not lines:  # it has just been started again, or its former log is gone
+        lines = cluster.log(metadata["namespace"], metadata["name"], container, LINES, previous=not previous)
     yield from (f"  | {line}" for line in _clean(lines) or ["(its log is empty)"])
 
 

@@ -21,10 +21,14 @@ CREDENTIALS_VOLUME = "aws-credentials"
 
 @dataclasses.dataclass(frozen=True)
 class Route53:
-    """Zones by id (the filter that matters when two zones share a name), and the Secret with the key."""
+    """Zones by id (the filter that matters when two zones share a name), and the Secret with the key.
+
+    `key_id` is the key's public part.
+    """
 
     zone_ids: Sequence[pulumi.Input[str]]
     region: str
+    key_id: pulumi.Input[str]
     secret: str = "aws-access-key"  # noqa: S105 (a name)
 
 
@@ -89,6 +93,8 @@ def _route53(provider: Route53) -> dict[str, Any]:
         ],
         "extraVolumes": [{"name": CREDENTIALS_VOLUME, "secret": {"secretName": provider.secret}}],
         "extraVolumeMounts": [{"name": CREDENTIALS_VOLUME, "mountPath": CREDENTIALS_FOLDER, "readOnly": True}],
+        # external-dns reads the file once: a new key needs a new pod.
+        "podAnnotations": {"gitops-platform/aws-access-key-id": provider.key_id},
     }
 
 

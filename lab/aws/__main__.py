@@ -12,12 +12,13 @@ import threading
 os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
 
 from lab import layout, pki
-from lab.aws import gate, servers
+from lab.aws import accounts, gate, servers
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 when a port is taken or the lab is damaged."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    accounts.route53_zone_ids()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

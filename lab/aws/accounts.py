@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.route53 import models
 
 from lab.aws import policy
 
@@ -49,6 +50,13 @@ def _documents(user: Any) -> Iterator[policy.Document]:
         for arn, managed in owner.managed_policies.items():
             default = [version for version in managed.versions if version.version_id == managed.default_version_id]
             yield policy.Document.parse(arn, default[0].document if default else "")
+
+
+def route53_zone_ids() -> None:
+    """From now on zones get ids as Route53's own: moto's begin with any letter, and are refused as a `zoneId`."""
+    generate = models.HostedZoneIdentifier.generate
+    identifier: Any = models.HostedZoneIdentifier
+    identifier.generate = lambda *given, **named: f"Z{generate(*given, **named)[1:]}"
 
 
 class Zones:

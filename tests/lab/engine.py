@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -64,12 +65,25 @@ class Engine:
         return run
 
     def start_up(self) -> subprocess.Popen[str]:
-        """`pulumi up` in the background, in a process group of its own, its output in a file."""
-        with (self.lab.home / "up.out").open("w") as out:
+        """`pulumi up` in the background, in a process group of its own, its output in `up.out`."""
+        return self.start("up")
+
+    def start(self, command: str) -> subprocess.Popen[str]:
+        """`pulumi up` or `destroy` in the background, in a process group of its own, its output in `<command>.out`."""
+        with (self.lab.home / f"{command}.out").open("w") as out:
             return subprocess.Popen(
-                ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], cwd=layout.PROJECT,
+                ["pulumi", command, "--yes", "--skip-preview", "--non-interactive"], cwd=layout.PROJECT,
                 env=self.environment(), stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True,
             )  # fmt: skip
+
+    def killed(self, command: str, marker: str, seconds: float = 180) -> None:
+        """`pulumi <command>`, killed when its output has `marker` (a pattern), then made fit to be run again."""
+        process, log = self.start(command), self.lab.home / f"{command}.out"
+        wait_for(lambda: re.search(marker, log.read_text()) or process.poll() is not None, seconds, marker)
+        assert process.poll() is None, log.read_text()
+        end(process, signal.SIGKILL)
+        recovered = self.run("python", "-m", "ops", "recover", "lab", "--yes")
+        assert recovered.code == 0, recovered.text
 
     def preview(self, *more: str) -> dict[str, Any]:
         """`pulumi preview --json`, parsed."""
@@ -113,6 +127,45 @@ class Engine:
             service, endpoint_url=self.lab.endpoint("aws"), region_name="eu-central-1",
             aws_access_key_id="test", aws_secret_access_key="test",
         )  # fmt: skip
+
+    def records(self, zone: str) -> set[tuple[str, str]]:
+        """Type and name of the records in a zone, without the zone's own."""
+        pages = self.aws("route53").get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+        found = {(each["Type"], each["Name"].rstrip(".")) for page in pages for each in page["ResourceRecordSets"]}
+        return {(kind, name) for kind, name in found if kind not in ("NS", "SOA")}
+
+    def write_record(self, zone: str, name: str, kind: str, value: str, action: str = "CREATE") -> None:
+        """Write (or DELETE) one record by hand."""
+        entry = {"Name": name, "Type": kind, "TTL": 60, "ResourceRecords": [{"Value": value}]}
+        changes = {"Changes": [{"Action": action, "ResourceRecordSet": entry}]}
+        self.aws("route53").change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
+
+    def remove_record(self, zone: str, name: str, kind: str) -> None:
+        """Delete one record, whatever it holds."""
+        route53 = self.aws("route53")
+        pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+        for each in [each for page in pages for each in page["ResourceRecordSets"]]:
+            if (each["Type"], each["Name"].rstrip(".")) == (kind, name):
+                changes = {"Changes": [{"Action": "DELETE", "ResourceRecordSet": each}]}
+                route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
+
+    def lose_the_cluster(self) -> None:
+        """Delete pools and cluster as if somebody did it in IONOS's console."""
+        api = f"{self.lab.endpoint('ionos')}/cloudapi/v6/k8s"
+        token = {"Authorization": f"Bearer {self.environment()['IONOS_TOKEN']}"}
+
+        def call(method: str, url: str) -> Any:
+            request = urllib.request.Request(url, method=method, headers=token)
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text = answer.read()
+                return json.loads(text) if text else None
+
+        cluster = call("GET", api)["items"][0]["id"]
+        for pool in call("GET", f"{api}/{cluster}/nodepools")["items"]:
+            call("DELETE", f"{api}/{cluster}/nodepools/{pool['id']}")
+        wait_for(lambda: not self.ionos_objects()["nodepool"], 60, "node pools are gone")
+        call("DELETE", f"{api}/{cluster}")
+        wait_for(lambda: not self.ionos_objects()["k8s"], 60, "the cluster is gone")
 
     def ionos_objects(self) -> Counter[str]:
         """How many of each kind exist in the emulated IONOS account (datacenter, ipblock, k8s, nodepool)."""

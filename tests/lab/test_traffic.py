@@ -8,6 +8,7 @@ import http.client
 import json
 import socket
 import ssl
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
     yield engine
     destroyed = engine.pulumi("destroy --yes --skip-preview")
     assert destroyed.code == 0, destroyed.text
+    assert ready(engine).code == 2, "a stack that is not up is no environment that fails"
 
 
 @pytest.fixture(scope="module")
@@ -291,3 +293,50 @@ def test_what_is_outside_the_lab_does_not_exist(environment: engines.Engine) -> 
     began = time.monotonic()
     assert ask(environment.lab, "github.com").code == "NXDOMAIN"
     assert time.monotonic() - began < 2, "it is refused at once, not after a time-out"
+
+
+def ready(engine: engines.Engine, *more: str) -> engines.Run:
+    """`python -m ops ready` as people run it after `source .lab/env`."""
+    return engine.run(sys.executable, "-m", "ops", "ready", "lab", *more)
+
+
+def test_the_ready_command_tells_what_it_saw(environment: engines.Engine) -> None:
+    done = ready(environment, "--json")
+    assert done.code == 0, done.text
+    said = json.loads(done.out)
+    assert said["ready"]
+    assert (said["host"], said["addresses"]) == (ARGOCD, environment.outputs()["ingressAddresses"])
+    assert said["certificate"]["names"] == [ARGOCD]
+    assert said["certificate"]["issuer"].startswith("Pebble Intermediate CA")
+    assert said["argocd"]["version"].startswith("v3.")
+    checks = {one["check"] for one in said["checks"]}
+    assert {f"application {name}" for name in environment.outputs()["addons"]} < checks
+    assert {f"issuer {name}" for name in environment.outputs()["clusterIssuers"]} < checks
+    assert {"Argo CD", "certificate", "name", "https"} < checks
+
+
+def test_an_add_on_that_crashes_at_start_is_named_with_its_last_words(environment: engines.Engine) -> None:
+    where = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/external-dns"
+
+    def flag(value: str | None) -> None:
+        values = {"extraArgs": {"no-such-flag": value}}
+        environment.cluster.patch(where, {"spec": {"source": {"helm": {"valuesObject": values}}}})
+
+    def crashes() -> bool:
+        pods = environment.cluster.list("/api/v1/namespaces/external-dns/pods")
+        statuses = [one for pod in pods for one in pod["status"].get("containerStatuses", ())]
+        return any(one["restartCount"] for one in statuses)
+
+    flag("x")
+    engines.wait_for(crashes, 60, "the pod of the new values crashes")
+    done = ready(environment, "--wait-minutes", "0.1")
+    assert done.code == 1, done.text
+    assert "error: application external-dns is not ready" in done.err
+    assert "container external-dns: " in done.err
+    assert "ended with code 1" in done.err
+    assert "unknown long flag '--no-such-flag'" in done.err, "the reason is in the pod's log"
+    assert "next: " in done.err
+    flag(None)
+    mended = ready(environment, "--wait-minutes", "3")
+    assert mended.code == 0, mended.text
+    assert "ok       application external-dns: Synced, Healthy" in mended.err, "it waited, and said for what"

@@ -44,7 +44,7 @@ def route53(**changes: Any) -> external_dns.ExternalDnsArgs:
     """external-dns with two zones on Route53."""
     given: dict[str, Any] = {
         "install": install("external-dns"),
-        "provider": external_dns.Route53(["Z1", "Z2"], "eu-central-1"),
+        "provider": external_dns.Route53(["Z1", "Z2"], "eu-central-1", "AKIA1"),
         "domains": ["example.org", "example.io"],
         "owner_id": "gitops-platform-sbx",
         **changes,

@@ -199,6 +199,12 @@ def test_external_dns_is_held_to_the_environments_zones_and_marks_its_records() 
     assert values["policy"] == "sync", "external-dns 0.22 has no default policy any more"
 
 
+def test_external_dns_starts_anew_with_a_new_key() -> None:
+    provider = external_dns.Route53(["Z1"], "eu-central-1", "AKIA2")
+    new = external_dns.values(chart_values.route53(provider=provider))["podAnnotations"]
+    assert new != external_dns.values(chart_values.route53())["podAnnotations"], "it reads its key when it starts"
+
+
 def test_external_dns_reads_its_key_from_the_mounted_secret() -> None:
     values = external_dns.values(chart_values.route53())
     env = {item["name"]: item["value"] for item in values["env"]}

@@ -12,6 +12,12 @@ import pytest
 from lab import layout, workspace
 
 
+@pytest.fixture(autouse=True)
+def _own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that no lab on this machine has while the tests run."""
+    monkeypatch.setattr(layout, "FIRST_NETWORK", 190)
+
+
 @pytest.fixture
 def lab(tmp_path: pathlib.Path) -> layout.Lab:
     return layout.create(tmp_path / "lab")

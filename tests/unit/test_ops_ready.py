@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import oid
 
 from ops import __main__ as ops
-from ops import kubectl, ready, ready_checks, ready_probe, ready_why
+from ops import kubectl, ready, ready_checks, ready_look, ready_probe, ready_why
 from ops.ready_probe import ProbeError, Resolver, Served
 
 RUNNER = typer.testing.CliRunner()
@@ -123,6 +123,15 @@ def test_an_applications_conditions_messages_and_resources_are_told_once_each() 
         "Job check: BackoffLimit",
         "Deployment d is Degraded: too slow",
     )
+
+
+def test_a_long_message_keeps_its_end_where_argo_cd_puts_the_cause() -> None:
+    message = f"failed to load: {'rpc error: ' * 60}no such chart"
+    found = application("Unknown", conditions=[{"type": "ComparisonError", "message": message}])
+    (reason,) = ready_checks.application("external-dns", found).reasons
+    assert reason.startswith("ComparisonError: failed to load")
+    assert reason.endswith("no such chart")
+    assert len(reason) < 420
 
 
 # Issuers and the certificate
@@ -611,6 +620,9 @@ def test_what_is_not_ready_is_told_with_its_cause_and_the_next_step(cluster: pat
 def test_the_kubeconfig_is_for_kubectl_alone(cluster: pathlib.Path, dns: Resolver) -> None:
     done = run("--wait-minutes", "0", "--resolver", f"{dns.host}:{dns.port}", "--port", "9", "--json")
     assert "canary-kubeconfig" not in done.output
+    https = json.loads(done.stdout)["checks"][-1]
+    assert (https["check"], https["met"], bool(https["next"])) == ("https", False, True)
+    assert "application ingress-nginx: Synced, Healthy" in https["details"]
     calls = [json.loads(line) for line in (cluster / "calls").read_text().splitlines()]
     assert calls
     for argv, mode, text, variables in calls:
@@ -627,7 +639,10 @@ def test_a_cluster_that_does_not_answer_is_one_error(cluster: pathlib.Path) -> N
     assert "error: cluster is not ready after 0 s: it cannot be asked: The connection to the server was" in done.stderr
 
 
-def test_outputs_can_be_given_where_pulumi_cannot_be_asked(cluster: pathlib.Path) -> None:
+def test_outputs_can_be_given_where_pulumi_cannot_be_asked(
+    cluster: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready_probe, "SECONDS", 0.1)
     os.remove(cluster / "bin" / "pulumi")
     arguments = ["ready", "sbx", "--wait-minutes", "0", "--resolver", "127.0.0.1:9", "--outputs", "-"]
     done = RUNNER.invoke(ops.app, arguments, input=json.dumps(OUTPUTS))
@@ -673,7 +688,7 @@ def test_addresses_come_from_the_ingress_where_the_stack_knows_none(cluster: pat
     }
     paths["/apis/networking.k8s.io/v1/namespaces/argocd/ingresses"] = {"items": [{"spec": {}}, ingress]}
     (cluster / "paths.json").write_text(json.dumps(paths))
-    look = ready.Look(ENVIRONMENT, None, ssl.create_default_context(), 443, with_ca=False)
+    look = ready_look.Look(ENVIRONMENT, None, ssl.create_default_context(), 443, with_ca=False)
     assert look._ingress_addresses() == ["203.0.113.7"]
 
 
