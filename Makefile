@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo down test unit lab-test lint format bench tools status
+.PHONY: help venv demo down test unit lab-test lint format bench tools status
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,8 @@ $(VENV)/.done: requirements.txt requirements-dev.txt
 	@echo "installing Python packages into $(VENV)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $@
+
+venv: $(VENV)/.done ## Install the Python packages into .venv
 
 demo: $(VENV)/.done ## Make a whole environment on this machine: lab, then `pulumi up`
 	@$(RUN) -m lab demo
@@ -31,7 +33,7 @@ tools: $(VENV)/.done ## Build the lab's tools (once per machine)
 	@$(RUN) -m lab tools
 
 test: $(VENV)/.done tools ## All tests: unit, stack files, and the real engine in a lab of its own
-	@$(RUN) -m pytest tests
+	@$(RUN) -m pytest tests/unit tests/stacks tests/lab
 
 unit: $(VENV)/.done ## Tests that need neither engine nor lab (seconds)
 	@$(RUN) -m pytest tests/unit tests/stacks
