@@ -13,7 +13,7 @@ import settings as config
 from components import cluster, providers
 from components.addons import cert_manager, external_dns, ingress_nginx, issuers, sealed_secrets, sealing_key, traefik
 from components.cluster import namespaces
-from components.dns import credentials, records, route53
+from components.dns import credentials, route53
 from components.gitops import access, argocd, project
 
 settings, secrets = config.load(), config.load_secrets()
@@ -24,12 +24,12 @@ target = cluster.create(
     "cluster", arguments.cluster(settings, secrets), providers.ionos(secrets.ionos_token) if ionos else None
 )
 zones = route53.Route53("dns", arguments.dns(settings), providers.aws(settings.dns.region)) if on_route53 else None
-kubernetes, tls, python = providers.kubernetes(target, ours=ionos), providers.tls(), providers.dynamic()
+kubernetes, tls = providers.kubernetes(target, ours=ionos), providers.tls()
 
 
 def inside(*after: pulumi.Resource) -> pulumi.ResourceOptions:
     """In the cluster, after these parts."""
-    return pulumi.ResourceOptions(providers=[kubernetes, tls, python], depends_on=list(after))
+    return pulumi.ResourceOptions(providers=[kubernetes, tls], depends_on=list(after))
 
 
 spaces = namespaces.Namespaces("namespaces", arguments.platform_namespaces(settings), inside())
@@ -37,11 +37,7 @@ argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argo
 platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
 keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
 
-# Whether or not external-dns runs: deleted with the environment only, since its deletion removes the records.
-written = arguments.dns_records(settings, zones) if zones else None
-swept = [records.Swept("dns-leftovers", written, inside())] if written else []
-
-certificate, made, issuer_names, installed, last = None, None, [], {}, []
+certificate, made, issuer_names, installed = None, None, [], {}
 if on.sealed_secrets.enabled:
     key = sealing_key.SealingKey("sealing-key", arguments.sealing(settings, spaces["sealed-secrets"]), inside())
     certificate = key.certificate
@@ -57,10 +53,8 @@ if on.external_dns.enabled:
     installed["external-dns"] = external_dns.ExternalDns(
         "external-dns",
         arguments.external_dns_addon(settings, spaces["external-dns"], zones),
-        inside(platform, *keys, *swept),
+        inside(platform, *keys),
     )
-    if written:
-        last.append(records.Drained("dns-records", written, inside(installed["external-dns"])))
 if on.cert_manager.enabled:
     installed["cert-manager"] = cert_manager.CertManager(
         "cert-manager", arguments.cert_manager_addon(settings, spaces["cert-manager"]), inside(platform)
@@ -71,6 +65,6 @@ if on.cert_manager.enabled:
     issuer_names = made.names
 # Last to come and first to go, so that external-dns and cert-manager can clean up after them.
 needed = [part for name, part in installed.items() if name != "sealed-secrets"] + ([made] if made else [])
-access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed, *last))
+access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
 
 outputs.export(settings, target, zones, argo, certificate, issuer_names, installed)

@@ -24,7 +24,7 @@ from components.addons import (
     traefik,
 )
 from components.cluster import existing, ionos, namespaces
-from components.dns import credentials, records, route53
+from components.dns import credentials, route53
 from components.gitops import access, application, argocd, project
 from settings import cluster as cluster_settings
 
@@ -186,11 +186,6 @@ def external_dns_addon(
         policy=wanted.policy,
         interval=wanted.interval,
     )
-
-
-def dns_records(settings: config.Settings, zones: route53.Route53) -> records.RecordsArgs:
-    """The records that external-dns writes, and which of them Argo CD's Ingress has."""
-    return records.RecordsArgs([zone.id for zone in zones.zones], _owner(settings), [settings.argocd.host])
 
 
 def cert_manager_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> cert_manager.CertManagerArgs:

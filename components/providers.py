@@ -29,16 +29,6 @@ def tls() -> pulumi_tls.Provider:
     return pulumi_tls.Provider("tls")
 
 
-def dynamic() -> pulumi.ProviderResource:
-    """Resources that this program defines itself, in Python."""
-    return _Python("python")
-
-
-class _Python(pulumi.ProviderResource):
-    def __init__(self, name: str) -> None:
-        super().__init__("pulumi-python", name, {})
-
-
 def kubernetes(target: cluster.Cluster, *, ours: bool) -> pulumi_kubernetes.Provider:
     """The cluster. `ours`: this program made it, so an object that exists already is ours too.
 

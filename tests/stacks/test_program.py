@@ -102,33 +102,6 @@ def test_argo_cds_way_in_comes_after_the_controllers_that_clean_up_behind_it() -
     assert {"ingress-nginx", "external-dns", "cert-manager", "letsencrypt-sbx-issuer", "argocd"} <= needed
 
 
-def test_external_dns_is_waited_for_at_the_end_and_swept_up_after() -> None:
-    run = environment("sbx")
-    made = {r.urn: r for r in run.resources}
-
-    def needs(resource: recording.Registration) -> set[str]:
-        return {made[urn].name for urn in resource.dependencies}
-
-    application = run.one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns")
-    swept = run.one("pulumi-python:dynamic/dns:Swept")
-    drained = run.one("pulumi-python:dynamic/dns:Drained")
-    ingress = run.one("kubernetes:networking.k8s.io/v1:Ingress")
-    assert swept.name in needs(application), "records are swept up when nobody writes new ones any more"
-    assert "external-dns" in needs(drained)
-    assert drained.name in needs(ingress), "external-dns stays until it has removed the Ingress's record"
-    assert drained.inputs["hosts"] == ["argocd.dome-marketplace-sbx.org"]
-    values = application.inputs["spec"]["source"]["helm"]["valuesObject"]
-    assert swept.inputs["owner"] == drained.inputs["owner"] == values["txtOwnerId"]
-
-
-def test_turning_external_dns_off_takes_no_name_away() -> None:
-    """What sweeps the records up does so when it is deleted: it may only go with the environment."""
-    on, off = environment("lab"), environment("lab", addons={"externalDns": {"enabled": False}})
-    token = "pulumi-python:dynamic/dns:Swept"
-    assert on.one(token).inputs == off.one(token).inputs
-    assert environment("lab", addons={"externalDns": {"policy": "upsert-only"}}).one(token)
-
-
 def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
     run = environment("sbx")
     assert {r.inputs["name"] for r in run.of_type("aws:route53/zone:Zone")} == {
