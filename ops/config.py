@@ -33,7 +33,7 @@ def check(
     Example: python -m ops config check sbx dev
 
     Needs no cloud, no engine and no passphrase: of secrets it only sees that they are there. Warnings do
-    not count as mistakes. Exit code: 0 all is well, 1 there are mistakes, 2 wrong usage (no such stack).
+    not count as mistakes. Exit codes: 0 all is well, 1 there are mistakes, 2 wrong usage (no such stack).
     """
     there = stackfiles.names(directory)
     wanted = stacks or there

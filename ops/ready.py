@@ -57,7 +57,7 @@ def ready(
 
     What is not ready yet is waited for; progress goes to stderr. Then, for each thing that is not as it should
     be, one error says what Argo CD and the pods say of it, and what to do. Let's Encrypt staging, the
-    default outside prd, is trusted by nobody: name its root with --ca. Exit code: 0 ready, 1 not ready in
+    default outside prd, is trusted by nobody: name its root with --ca. Exit codes: 0 ready, 1 not ready in
     time, 2 wrong usage or the stack is not up.
     """
     say = _printer()

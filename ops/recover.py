@@ -36,7 +36,7 @@ def recover(
     A killed run leaves a lock, and creates of which Pulumi does not know whether they happened. Each is
     looked up where it would be: what was made is taken into the state, what was not is forgotten, an access
     key whose secret nobody saw is deleted, a half-installed Helm release is made installable again. Needs
-    the credentials that `pulumi up` needs. Exit code: 0 the next up can run, 1 something is left to do for
+    the credentials that `pulumi up` needs. Exit codes: 0 the next up can run, 1 something is left to do for
     you (nothing was changed), 2 wrong usage.
     """
     say = functools.partial(typer.echo, err=True)

@@ -10,7 +10,15 @@ import socket
 import subprocess
 import tempfile
 import urllib.parse
+from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import typer
+
+from ops import login
+
+QUIET_SECONDS = 2.0
+"""After this, a person is told what is waited for."""
 
 LOCKED = re.compile(r"created by (?P<user>\S+?)@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\) at (?P<time>\S+)")
 
@@ -105,16 +113,31 @@ class Stack:
         if on_stack:
             command += ["--stack", self.name]
         environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
+        shown = f"`pulumi {' '.join(arguments[:2])}`"
         try:
-            done = subprocess.run(
-                command, cwd=self._directory, env=environment, capture_output=True, text=True, check=False
-            )
+            process = subprocess.Popen(
+                command, cwd=self._directory, env=environment, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
         except FileNotFoundError:
             raise OpsError("pulumi is not on PATH: install it, or `source .lab/env` for the lab") from None
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-            raise OpsError(f"`pulumi {' '.join(arguments[:2])}` failed:\n{said}")
-        return done.stdout
+        out, err = _finish(process, lambda: typer.echo(f"waiting for {shown} …", err=True))
+        if process.returncode:
+            said = (err.strip() or out.strip())[-2000:]
+            if sentence := login.advice(said):
+                raise OpsError(f"{sentence}\n  ({said.splitlines()[-1]})")
+            raise OpsError(f"{shown} failed:\n{said}")
+        return out
+
+
+def _finish(process: subprocess.Popen[str], slow: Callable[[], None]) -> tuple[str, str]:
+    """What a process prints until its end; calls `slow` once when that takes longer than `QUIET_SECONDS`."""
+    with process:
+        try:
+            return process.communicate(timeout=QUIET_SECONDS)
+        except subprocess.TimeoutExpired:
+            slow()
+            return process.communicate()
 
 
 def _is_cut(file: pathlib.Path) -> bool:

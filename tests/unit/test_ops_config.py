@@ -82,7 +82,7 @@ def test_an_unknown_stack_is_wrong_usage_and_the_known_ones_are_named(project: p
 def test_help_shows_an_example_and_the_exit_codes() -> None:
     text = RUNNER.invoke(ops.app, ["config", "check", "--help"]).stdout
     assert "python -m ops config check sbx" in text
-    assert "Exit code: 0" in text
+    assert "Exit codes: 0" in text
 
 
 def test_a_syntax_error_is_named_with_its_line(project: pathlib.Path) -> None:

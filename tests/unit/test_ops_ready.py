@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import socket
 import ssl
 import stat
@@ -595,6 +596,10 @@ def test_the_environments_variables_stand_for_the_flags(
         assert run().exit_code == 0
 
 
+def _without_times(said: str) -> str:
+    return re.sub(r"after \d+ s:", "after N s:", said)
+
+
 def test_what_is_not_ready_is_told_with_its_cause_and_the_next_step(cluster: pathlib.Path, dns: Resolver) -> None:
     condition = {"type": "SyncError", "message": "failed to apply"}
     answers(cluster, external_dns=application("OutOfSync", "Degraded", conditions=[condition]))
@@ -603,16 +608,17 @@ def test_what_is_not_ready_is_told_with_its_cause_and_the_next_step(cluster: pat
     done = run("--wait-minutes", "0", "--resolver", f"{dns.host}:{dns.port}", "--port", str(port))
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert "error: application external-dns is not ready after 0 s: OutOfSync, Degraded\n" in done.stderr
+    said = _without_times(done.stderr)
+    assert "error: application external-dns is not ready after N s: OutOfSync, Degraded\n" in said
     for part in (
         "SyncError: failed to apply",
         "pod p, container main: CrashLoopBackOff, ended with code 2 (Error)",
         "| fatal: no zone",
         "next: repair what is named here",
-        f"error: https (add-on ingress-nginx) is not ready after 0 s: https://{HOST}: no answer from {ADDRESS}:{port}",
+        f"error: https (add-on ingress-nginx) is not ready after N s: https://{HOST}: no answer from {ADDRESS}:{port}",
         "stack sbx is not ready: 2 of 9 checks are not met",
     ):
-        assert part in done.stderr, done.stderr
+        assert part in said, said
     assert "\x1b" not in done.stderr
     assert "\x07" not in done.stderr, "a log must not steer the terminal"
 
@@ -636,7 +642,8 @@ def test_a_cluster_that_does_not_answer_is_one_error(cluster: pathlib.Path) -> N
     (cluster / "bin" / "kubectl").write_text("#!/bin/sh\necho 'The connection to the server was refused' >&2; exit 1\n")
     done = run("--wait-minutes", "0")
     assert done.exit_code == 1
-    assert "error: cluster is not ready after 0 s: it cannot be asked: The connection to the server was" in done.stderr
+    said = _without_times(done.stderr)
+    assert "error: cluster is not ready after N s: it cannot be asked: The connection to the server was" in said
 
 
 def test_outputs_can_be_given_where_pulumi_cannot_be_asked(
