@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo down test unit lab-test lint format bench tools status
+.PHONY: help venv demo down test unit lab-test lint format docs bench tools status
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ lint: $(VENV)/.done ## Format, lint, types, import direction
 
 format: $(VENV)/.done ## Format and mend what can be mended
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+docs: $(VENV)/.done ## Build the documentation into site/
+	@$(VENV)/bin/zensical build --clean --strict
 
 bench: $(VENV)/.done tools ## Measure; prints one JSON object last
 	@$(RUN) -m lab.bench

@@ -1,0 +1,37 @@
+"""The documentation as a whole: every page can be found, and reading it asks nobody else."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import Any
+
+import yaml
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+DOCS = PROJECT / "docs"
+SITE: dict[str, Any] = yaml.safe_load((PROJECT / "mkdocs.yml").read_text())
+
+
+def pages_of(nav: list[Any]) -> list[str]:
+    """The files that a navigation names, in its order."""
+    found: list[str] = []
+    for entry in nav:
+        for value in entry.values() if isinstance(entry, dict) else [entry]:
+            found += pages_of(value) if isinstance(value, list) else [value]
+    return found
+
+
+def test_every_page_stands_in_the_navigation_once() -> None:
+    there = sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+    assert sorted(pages_of(SITE["nav"])) == there, "name the page under `nav` in mkdocs.yml, or nobody finds it"
+
+
+def test_reading_a_page_asks_nobody_else() -> None:
+    theme = SITE["theme"]
+    assert theme["font"] is False, "the theme loads fonts from Google otherwise"
+    assert "analytics" not in SITE.get("extra", {})
+    for page in DOCS.rglob("*.md"):
+        text = page.read_text()
+        assert "```mermaid" not in text, f"{page.name}: the theme loads mermaid from a CDN; draw with text"
+        assert not re.search(r"!\[[^]]*\]\(https?:|<(script|img|iframe|link)\b", text), f"{page.name} loads something"
