@@ -41,7 +41,8 @@ unit: $(VENV)/.done ## Tests that need neither engine nor lab (seconds)
 lab-test: $(VENV)/.done tools ## Tests with the real engine in a lab
 	@$(RUN) -m pytest tests/lab
 
-lint: $(VENV)/.done ## Format, lint, types, import direction
+lint: $(VENV)/.done ## Format, lint, types, import direction, generated files
+	@$(RUN) -m reference --check
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/pyright
@@ -50,7 +51,8 @@ lint: $(VENV)/.done ## Format, lint, types, import direction
 format: $(VENV)/.done ## Format and mend what can be mended
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
-docs: $(VENV)/.done ## Build the documentation into site/
+docs: $(VENV)/.done ## Write schemas and reference pages anew, and build the documentation into site/
+	@$(RUN) -m reference
 	@$(VENV)/bin/zensical build --clean --strict
 
 bench: $(VENV)/.done tools ## Measure; prints one JSON object last

@@ -32,7 +32,7 @@ def field(default: Any = ..., *, says: str, example: Any, derived: str = "", **l
     keys can still be checked: it must be valid. `derived` says in words what a setting without a fixed
     default becomes (`defaults.py` fills it in).
     """
-    extra: dict[str, Any] = {"default": derived} if derived else {}
+    extra: dict[str, Any] = {"derivedDefault": derived} if derived else {}
     return pydantic.Field(default, description=says, examples=[example], json_schema_extra=extra or None, **limits)
 
 

@@ -14,6 +14,14 @@ IONOS_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 ENVIRONMENT = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
+LOCATION = re.compile(r"[a-z]{2}/[a-z]{3}(/[0-9]+)?")
+KUBERNETES_VERSION = re.compile(r"[1-9][0-9]*\.[0-9]+\.[0-9]+")
+WINDOW_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
+ZONE_ID = re.compile(r"Z[A-Z0-9]{4,31}")
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+ROLE = re.compile(r"(role:[A-Za-z0-9_-]+)?")
+QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+GITHUB_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 def show(value: object, limit: int = 60) -> str:
@@ -51,14 +59,14 @@ def ionos_name(value: str) -> str:
 
 def location(value: str) -> str:
     """An IONOS location: country/city, some with a number behind."""
-    if not re.fullmatch(r"[a-z]{2}/[a-z]{3}(/[0-9]+)?", value):
+    if not LOCATION.fullmatch(value):
         raise base.refuse(f"{show(value)} is no IONOS location", "write country/city, such as `de/txl` or `de/fra`")
     return value
 
 
 def kubernetes_version(value: str) -> str:
     """All three numbers, since IONOS offers patch releases."""
-    if not re.fullmatch(r"[1-9][0-9]*\.[0-9]+\.[0-9]+", value):
+    if not KUBERNETES_VERSION.fullmatch(value):
         wanted = re.fullmatch(r"v?([0-9]+\.[0-9]+)(\.[0-9]+)?", value)
         example = f"{wanted[1]}{wanted[2] or '.0'}" if wanted else "1.34.3"
         raise base.refuse(f"{show(value)} is no full version", f'write "{example}", in quotes')
@@ -67,7 +75,7 @@ def kubernetes_version(value: str) -> str:
 
 def window_time(value: str) -> str:
     """A maintenance window's beginning, in UTC."""
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z", value):
+    if not WINDOW_TIME.fullmatch(value):
         raise base.refuse(f"{show(value)} is no time in UTC", 'write hours, minutes, seconds and a Z: "02:00:00Z"')
     return value
 
@@ -142,7 +150,7 @@ def domain(value: str) -> str:
 
 def zone_id(value: str) -> str:
     """A Route53 hosted zone's id, without the path that the API puts before it."""
-    if not re.fullmatch(r"Z[A-Z0-9]{4,31}", value):
+    if not ZONE_ID.fullmatch(value):
         found = re.fullmatch(r"/hostedzone/(Z[A-Z0-9]{4,31})", value)
         fix = f"write {found[1]}" if found else "write the id that Route53 shows, such as Z0123456789ABCDEFGHIJ"
         raise base.refuse(f"{show(value)} is no hosted zone id", f"{fix}; leave it out to have the zone created")
@@ -151,7 +159,7 @@ def zone_id(value: str) -> str:
 
 def region(value: str) -> str:
     """An AWS region."""
-    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", value):
+    if not REGION.fullmatch(value):
         raise base.refuse(f"{show(value)} is no AWS region", "write one such as eu-central-1")
     return value
 
@@ -218,7 +226,7 @@ def subject(value: str) -> str:
 
 def role(value: str) -> str:
     """A role of Argo CD's policy; empty for none."""
-    if value and not re.fullmatch(r"role:[A-Za-z0-9_-]+", value):
+    if not ROLE.fullmatch(value):
         raise base.refuse(f"{show(value)} is no role", 'write `role:readonly`, or "" for no access by default')
     return value
 
@@ -232,7 +240,7 @@ def interval(value: str) -> str:
 
 def quantity(value: str) -> str:
     """A Kubernetes quantity."""
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", value):
+    if not QUANTITY.fullmatch(value):
         raise base.refuse(f"{show(value)} is no amount", "write one such as 100m (CPU) or 256Mi (memory)")
     return value
 
@@ -246,6 +254,6 @@ def kubernetes_name(value: str) -> str:
 
 def github_name(value: str) -> str:
     """A GitHub organization or team."""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", value):
+    if not GITHUB_NAME.fullmatch(value):
         raise base.refuse(f"{show(value)} is no name on GitHub", "write the name alone, such as DOME-Marketplace")
     return value

@@ -34,10 +34,12 @@ class Dns(base.Section):
     region: Annotated[str, pydantic.AfterValidator(checks.region)] = base.field(
         "eu-central-1", says="AWS region that API calls go to.", example="eu-central-1"
     )
-    domains: list[Annotated[Domain, pydantic.BeforeValidator(_short)]] = base.field(
-        says="Names, or a name with its zone's id. The first is the main one.",
-        example=["example.org", {"name": "example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}],
-        min_length=1,
+    domains: list[Annotated[Domain, pydantic.BeforeValidator(_short, json_schema_input_type=DomainName | Domain)]] = (
+        base.field(
+            says="Names, or a name with its zone's id. The first is the main one.",
+            example=["example.org", {"name": "example.com", "zoneId": "Z0123456789ABCDEFGHIJ"}],
+            min_length=1,
+        )
     )
 
 

@@ -60,11 +60,16 @@ def load_secrets() -> Secrets:
     import pulumi
 
     config = pulumi.Config()
+
+    def secret(key: str) -> pulumi.Output[str] | None:
+        # Pulumi.yaml declares every key with a default, which for a secret is an empty text.
+        return config.get_secret(key) if config.get(key) else None
+
     return Secrets(
-        kubeconfig=config.get_secret("kubeconfig"),
-        github_client_secret=config.get_secret("githubClientSecret"),
-        ionos_token=config.get_secret("ionosToken"),
-        ionos_dns_token=config.get_secret("ionosDnsToken"),
+        kubeconfig=secret("kubeconfig"),
+        github_client_secret=secret("githubClientSecret"),
+        ionos_token=secret("ionosToken"),
+        ionos_dns_token=secret("ionosDnsToken"),
     )
 
 
