@@ -11,7 +11,6 @@ PROJECT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = sorted([*(PROJECT / "docs").rglob("*.md"), PROJECT / "README.md", PROJECT / "lab" / "README.md"])
 RUN_BY_A_LAB = "<!-- a lab test runs this -->"
 """Stands before a block that tests/lab runs as it is written."""
-OPERATORS = {"&&", "||", "|", ";", "&", "(", ")", "<", ">", ">>", "<<<", "<(", ">("}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +40,24 @@ def blocks() -> list[Block]:
     return found
 
 
+def inline() -> list[Block]:
+    """Commands of ours inside of sentences and tables, each as a block."""
+    found: list[Block] = []
+    for page in PAGES:
+        fenced = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
+        text = fenced.sub(lambda match: re.sub(r"[^\n]", "", match[0]), page.read_text("utf-8"))
+        name = str(page.relative_to(PROJECT))
+        spans = re.finditer(r"`((?:python -m|make|pulumi) [^`\n]+)`", text)
+        found += [Block(name, text[: span.start()].count("\n") + 1, span[1], False) for span in spans]
+    return found
+
+
 def simple(line: str) -> list[list[str]]:
-    """`A=1 b --c | d > e` -> `[[b, --c], [d]]`. What is inside of `$(…)` counts as commands of its own."""
+    """`A=1 b --c | d > e` -> `[[b, --c], [d]]`. What is inside of `$(…)` counts as commands of its own.
+
+    `<stack>` is a word to fill in, no redirection.
+    """
+    line = re.sub(r"<([a-z][a-z -]*)>", lambda found: found[1].replace(" ", "-"), line)
     inner = [found for inside in re.findall(r"\$\(([^()]*)\)", line) for found in simple(inside)]
     lexer = shlex.shlex(re.sub(r"\$\([^()]*\)", "substituted", line), posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
