@@ -15,6 +15,8 @@ import pathlib
 import secrets
 import socket
 
+from lab import networks
+
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 
 PORTS = {
@@ -150,12 +152,18 @@ def create(folder: pathlib.Path | None = None) -> Lab:
         return _completed(load(folder))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
+    with networks.choosing():
+        network = _free_network()
+        networks.claim(network, folder / "lab.json")
+        return _completed(Lab(folder, network, {}))
+
+
+def _free_network() -> int:
     for network in range(FIRST_NETWORK, LAST_NETWORK + 1):
-        if _free(f"127.{network}.0.1", PORTS["apiserver"]):
-            break
-    else:
-        raise LabError("every loopback network for labs is in use: stop a lab with `make down`")
-    return _completed(Lab(folder, network, {}))
+        # Other users' labs, and what is no lab, are seen by what listens.
+        if not networks.held(network) and _free(f"127.{network}.0.1", PORTS["apiserver"]):
+            return network
+    raise LabError("every loopback network for labs is in use: remove a lab with `make down`")
 
 
 def _completed(lab: Lab) -> Lab:

@@ -96,7 +96,10 @@ def test_two_labs_do_not_meet_where_argo_cd_takes_no_address() -> None:
     assert all(1024 < port < 32768 for port in ports), "outside the ephemeral ports"
 
 
-def test_the_server_serves_the_repository_until_it_is_told_to_stop(tmp_path: pathlib.Path) -> None:
+def test_the_server_serves_the_repository_until_it_is_told_to_stop(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     lab = layout.create(tmp_path)
     environment = {**os.environ, "LAB_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "lab.charts"]

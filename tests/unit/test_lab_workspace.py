@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import importlib.metadata
 import pathlib
+import shutil
 import socket
 import stat
+import time
+import typing
 
 import pytest
 
@@ -13,9 +17,10 @@ from lab import layout, workspace
 
 
 @pytest.fixture(autouse=True)
-def _own_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_networks(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks that no lab on this machine has while the tests run."""
     monkeypatch.setattr(layout, "FIRST_NETWORK", 190)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture
@@ -36,22 +41,48 @@ def test_a_lab_is_found_again_as_it_was_made(lab: layout.Lab) -> None:
 
 
 def test_a_taken_port_is_exchanged_for_a_free_one(tmp_path: pathlib.Path) -> None:
-    network = layout.create(tmp_path / "first").network
     with socket.socket() as other:
-        other.bind((f"127.{network}.0.1", layout.PORTS["charts"]))
+        other.bind(("127.190.0.1", layout.PORTS["charts"]))
         other.listen()
-        ports = layout.create(tmp_path / "second").ports
+        ports = layout.create(tmp_path / "lab").ports
     assert ports["charts"] != layout.PORTS["charts"]
 
 
-def test_a_second_lab_takes_another_network(tmp_path: pathlib.Path) -> None:
-    first = layout.create(tmp_path / "first")
+def test_labs_made_at_the_same_instant_take_networks_of_their_own(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = layout._free
+
+    def slow(*arguments: typing.Any) -> bool:
+        # Long enough for another to look at the same network in between.
+        time.sleep(0.002)
+        return free(*arguments)
+
+    monkeypatch.setattr(layout, "_free", slow)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        labs = list(pool.map(layout.create, [tmp_path / str(number) for number in range(8)]))
+    assert sorted(lab.network for lab in labs) == list(range(190, 198))
+
+
+def test_a_network_that_something_else_listens_on_is_passed_over(tmp_path: pathlib.Path) -> None:
     with socket.socket() as server:
-        server.bind((first.address, first.ports["apiserver"]))
+        server.bind(("127.190.0.1", layout.PORTS["apiserver"]))
         server.listen()
-        second = layout.create(tmp_path / "second")
-    assert second.network != first.network
-    assert second.public_network != first.public_network
+        assert layout.create(tmp_path / "lab").network == 191
+
+
+def test_a_lab_that_does_not_run_keeps_its_network_until_its_folder_is_removed(tmp_path: pathlib.Path) -> None:
+    assert layout.create(tmp_path / "first").network == 190
+    assert layout.create(tmp_path / "second").network == 191
+    shutil.rmtree(tmp_path / "first")
+    assert layout.create(tmp_path / "third").network == 190
+
+
+def test_no_network_is_left(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "FIRST_NETWORK", layout.LAST_NETWORK)
+    layout.create(tmp_path / "first")
+    with pytest.raises(layout.LabError, match=r"every loopback network.*make down"):
+        layout.create(tmp_path / "second")
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"network": 1}', '{"network": "x", "ports": {}}'])
