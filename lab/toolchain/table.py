@@ -59,11 +59,7 @@ def _pulumi() -> model.Tool:
             model.Build("pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ((variable, PULUMI),)),
             model.Build(host, host, f"{sdk}/python/cmd/{host}", ((variable, PULUMI_LANGUAGE_PYTHON),)),
         ),
-        scripts=(
-            model.Script(f"{host}-exec", "pulumi", sdk, f"python/cmd/{host}-exec"),
-            # The plugin of dynamic resources; the CLI's own distribution has it beside the CLI.
-            model.Script("pulumi-resource-pulumi-python", "pulumi", sdk, "python/dist/pulumi-resource-pulumi-python"),
-        ),
+        scripts=(model.Script(f"{host}-exec", "pulumi", sdk, f"python/cmd/{host}-exec"),),
     )
 
 

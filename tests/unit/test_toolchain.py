@@ -171,16 +171,14 @@ def test_a_pulumi_without_its_language_host_is_passed_over(machine: Machine) -> 
     assert toolchain.find("pulumi") is None, "the program is Python: a CLI that cannot run it is no use"
     machine.says("pulumi-language-python", "has no version to ask for")
     host = machine.says("pulumi-language-python-exec", "")
-    machine.says("pulumi-resource-pulumi-python", "")
     assert toolchain.find("pulumi") == mine
     assert toolchain.find("pulumi-language-python-exec") == host
 
 
 def test_the_language_host_gets_the_script_that_it_starts(machine: Machine) -> None:
-    for script in ("cmd/pulumi-language-python-exec", "dist/pulumi-resource-pulumi-python"):
-        file = machine.bin / "module" / "python" / script
-        file.parent.mkdir(parents=True)
-        file.write_text("print('hello')\n")
+    script = machine.bin / "module" / "python" / "cmd" / "pulumi-language-python-exec"
+    script.parent.mkdir(parents=True)
+    script.write_text("print('hello')\n")
     found = toolchain.ensure(["pulumi-language-python-exec"], quiet)
     helper = found["pulumi-language-python-exec"]
     host = found["pulumi-language-python"]
