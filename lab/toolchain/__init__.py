@@ -63,12 +63,15 @@ def ensure(
                     f"building {', '.join(tool.name for tool in lacking)} from Go modules into {cache.root()}, once; "
                     f"about {minutes} min on 2 idle cores, plus the download of the modules"
                 )
+            watch = progress.Watch()
             for number, tool in enumerate(lacking, start=1):
                 line = progress.Line(
                     f"building {tool.name} {tool.version} ({number} of {len(lacking)})", report, live=rewrite
                 )
                 with line:
                     gobuild.build(tool, go_path, line.tick)
+            if lacking:
+                report(f"built {len(lacking)} of the lab's tools in {watch}")
     found: dict[str, pathlib.Path] = {}
     for tool in wanted:
         found |= resolve(tool) or {}

@@ -2,6 +2,7 @@
 
 import collections.abc
 import pathlib
+import resource
 import shutil
 import sys
 import time
@@ -15,6 +16,25 @@ def duration(seconds: float) -> str:
     """Return seconds as people read them: 7s, 3m12s."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
+class Watch:
+    """What passes from here on: time, and processor time of the processes that this one started and that have ended."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._began = time.monotonic()
+        self._used = _processor_seconds()
+
+    def __str__(self) -> str:
+        """Return both as people read them: 24m10s (43m02s of processor time)."""
+        used = duration(_processor_seconds() - self._used)
+        return f"{duration(time.monotonic() - self._began)} ({used} of processor time)"
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Line:

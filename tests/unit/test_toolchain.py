@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -27,7 +28,8 @@ if arguments == ["version"]:
     print("go version go" + (mode or "1.26.8") + " linux/amd64")
 elif arguments[0] == "build":
     with (home / "builds").open("a") as log:
-        print(os.path.basename(os.getcwd()), *arguments, os.environ["GOFLAGS"], os.environ["CGO_ENABLED"], file=log)
+        print(os.path.basename(os.getcwd()), *arguments, os.environ["GOFLAGS"], os.environ["CGO_ENABLED"],
+              os.environ["GOGC"], os.environ["GOMEMLIMIT"], file=log)
     output = pathlib.Path(arguments[arguments.index("-o") + 1])
     if mode == "1.26.fail":
         output.write_text("half a binary")
@@ -197,10 +199,11 @@ def test_a_tool_is_built_once(machine: Machine) -> None:
 def test_a_build_leaves_no_choice_to_the_environment(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOFLAGS", "-mod=mod -race")
     monkeypatch.setenv("CGO_ENABLED", "1")
+    monkeypatch.setenv("GOGC", "off")
     toolchain.ensure(["etcd"], quiet)
     build = machine.builds[0]
     assert build.startswith("etcd build "), "it must run in lab/tools/etcd"
-    assert build.endswith("go.etcd.io/etcd/server/v3 -mod=readonly -trimpath -buildvcs=false 0")
+    assert build.endswith("go.etcd.io/etcd/server/v3 -mod=readonly -trimpath -buildvcs=false 0 400 3GiB")
 
 
 def test_argocd_answers_to_the_names_of_its_servers(machine: Machine) -> None:
@@ -224,6 +227,7 @@ def test_progress_names_the_tool_and_counts_only_what_is_built(machine: Machine)
     toolchain.ensure(["helm", "kubectl", "etcd"], lines.append)
     assert "building etcd v3.6.5 (1 of 2) …" in lines
     assert any(line.startswith("building kubectl v1.34.3 (2 of 2) …  ") for line in lines), lines
+    assert re.fullmatch(r"built 2 of the lab's tools in \d+s \(\d+s of processor time\)", lines[-1])
 
 
 def test_progress_on_a_terminal_rewrites_one_line(
