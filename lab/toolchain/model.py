@@ -59,7 +59,8 @@ class Build:
 class Tool:
     """A program that is built from its Go module where no fitting copy is on PATH.
 
-    name: its main binary. version: of the first build. seconds: a cold build on 2 idle cores, modules downloaded.
+    name: its main binary. version: of the first build. seconds: a cold build on 2 idle cores after
+    those before it, modules downloaded.
     aliases: other names the main binary answers to. Everything lies in one folder.
     """
 

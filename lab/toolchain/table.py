@@ -53,7 +53,7 @@ def _pulumi() -> model.Tool:
     return model.Tool(
         "pulumi",
         PULUMI,
-        310,
+        210,
         model.Fit(("version",), r"v(\d+\.\d+\.\d+)", (3, 250), (4,)),
         (
             model.Build("pulumi", "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ((variable, PULUMI),)),
@@ -73,7 +73,7 @@ def _helm() -> model.Tool:
         *((f"helm.sh/helm/v3/{name}.k8sVersionMinor", minor) for name in names),
     )
     fit = model.Fit(("version", "--template", "{{.Version}}"), r"v(\d+\.\d+\.\d+)", (3, 14), (4,))
-    return model.Tool("helm", HELM, 90, fit, (model.Build("helm", "helm", "helm.sh/helm/v3/cmd/helm", variables),))
+    return model.Tool("helm", HELM, 65, fit, (model.Build("helm", "helm", "helm.sh/helm/v3/cmd/helm", variables),))
 
 
 def _argocd() -> model.Tool:
@@ -81,7 +81,7 @@ def _argocd() -> model.Tool:
     return model.Tool(
         "argocd",
         ARGOCD,
-        300,
+        265,
         model.Fit(("version", "--client", "--short"), r"v(\d+\.\d+\.\d+)", (3, 2), (3, 3)),
         (model.Build("argocd", "argocd", "github.com/argoproj/argo-cd/v3/cmd", variables),),
         # Which server it is, it reads off its own name.
@@ -103,7 +103,7 @@ def _cert_manager() -> model.Tool:
     return model.Tool(
         "cert-manager-controller",
         CERT_MANAGER,
-        235,
+        200,
         model.Fit(("--help",), r"Automated TLS controller for Kubernetes \(v(\d+\.\d+\.\d+)\)", (1, 11), (1, 12)),
         (
             model.Build("cert-manager-controller", "cert-manager", f"{source}/cmd/controller", variables),
@@ -116,27 +116,27 @@ TOOLS: tuple[model.Tool, ...] = (
     _tool(
         "etcd",
         "v3.6.5",
-        15,
+        20,
         model.Fit(("--version",), r"etcd Version: (\d+\.\d+\.\d+)", (3, 5), (4,)),
         "etcd",
         "go.etcd.io/etcd/server/v3",
     ),
-    _control_plane("kube-apiserver", 300),
-    _control_plane("kube-controller-manager", 70),
+    _control_plane("kube-apiserver", 200),
+    _control_plane("kube-controller-manager", 45),
     _control_plane("kube-scheduler", 5),
     _pulumi(),
     _helm(),
-    _sealed_secrets("sealed-secrets-controller", "controller", 80),
+    _sealed_secrets("sealed-secrets-controller", "controller", 40),
     _sealed_secrets("kubeseal", "kubeseal", 5),
     _argocd(),
     # One minor either side of the API server's is what Kubernetes supports.
     _kubernetes(
-        "kubectl", 30, model.Fit(("version", "--client"), r"Client Version: v(\d+\.\d+\.\d+)", (1, 33), (1, 36))
+        "kubectl", 25, model.Fit(("version", "--client"), r"Client Version: v(\d+\.\d+\.\d+)", (1, 33), (1, 36))
     ),
     _tool(
         "external-dns",
         "v0.21.0",
-        240,
+        210,
         model.Fit(("--version",), r"v?(\d+\.\d+\.\d+)", (0, 21), (0, 22)),
         "external-dns",
         "sigs.k8s.io/external-dns",

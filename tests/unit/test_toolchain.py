@@ -317,6 +317,33 @@ def test_a_changed_pin_makes_another_folder(
     assert toolchain.ensure(["etcd"], quiet)["etcd"] != first
 
 
+# The modules that client-go is compiled with.
+CLIENT_GO = (
+    r"k8s\.io/(api|apimachinery|client-go|klog/v2|kube-openapi|utils)|sigs\.k8s\.io/(json|randfill|structured-merge.*|yaml)"
+    r"|golang\.org/x/(net|oauth2|sys|term|text|time)|google\.golang\.org/protobuf|go\.yaml\.in/.*"
+    r"|github\.com/(davecgh|emicklei|fxamacker|go-logr|go-openapi|json-iterator|modern-go)/.*|github\.com/google/gnostic-models"
+)
+
+
+def _versions(module: str) -> dict[str, str]:
+    # A replace does not help: go hashes the version that is asked for.
+    text = re.sub(
+        r"^exclude \(.*?^\)", "", (cache.MODULES / module / "go.mod").read_text(), flags=re.DOTALL | re.MULTILINE
+    )
+    pinned = re.findall(r"^\s*(?:require )?([^\s/]+\.[^\s]+) (v\S+)", text, re.MULTILINE)
+    return {name: version for name, version in pinned if re.fullmatch(CLIENT_GO, name)}
+
+
+def test_tools_with_client_go_of_one_minor_compile_it_once() -> None:
+    versions: dict[str, set[str]] = {}
+    for module in ("helm", "sealed-secrets"):
+        for name, version in _versions(module).items():
+            versions.setdefault(name, set()).add(version)
+    assert "k8s.io/client-go" in versions
+    differing = {name: found for name, found in versions.items() if len(found) > 1}
+    assert not differing, "one of these is enough for go to compile client-go once more"
+
+
 def test_bin_dir_has_every_tool_and_is_the_same_folder_next_time(machine: Machine) -> None:
     toolchain.ensure(["etcd", "helm"], quiet)
     folder = toolchain.bin_dir(["etcd", "helm"])
