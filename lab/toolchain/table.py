@@ -136,7 +136,7 @@ TOOLS: tuple[model.Tool, ...] = (
     _tool(
         "external-dns",
         "v0.21.0",
-        210,
+        140,
         model.Fit(("--version",), r"v?(\d+\.\d+\.\d+)", (0, 21), (0, 22)),
         "external-dns",
         "sigs.k8s.io/external-dns",

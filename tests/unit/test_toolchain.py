@@ -336,7 +336,7 @@ def _versions(module: str) -> dict[str, str]:
 
 def test_tools_with_client_go_of_one_minor_compile_it_once() -> None:
     versions: dict[str, set[str]] = {}
-    for module in ("helm", "sealed-secrets"):
+    for module in ("external-dns", "helm", "sealed-secrets"):
         for name, version in _versions(module).items():
             versions.setdefault(name, set()).add(version)
     assert "k8s.io/client-go" in versions
