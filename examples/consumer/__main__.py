@@ -4,14 +4,21 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 platform = pulumi.StackReference(pulumi.Config().require("environment"))
-if platform.get_output_details("apiVersion").value != "gitops-platform/v1":
-    raise pulumi.RunError("this program was written for outputs of gitops-platform/v1")
+
+
+def known(version: str) -> str:
+    """The contract's version, if it is the one that this program was written for."""
+    if version != "gitops-platform/v1":
+        raise pulumi.RunError(f"outputs of {version}: this program knows gitops-platform/v1")
+    return version
+
 
 cluster = kubernetes.Provider("cluster", kubeconfig=platform.require_output("kubeconfig"))
 kubernetes.core.v1.ConfigMap(
     "where",
     metadata={"name": "platform", "namespace": "default"},
     data={
+        "contract": platform.require_output("apiVersion").apply(known),
         "environment": platform.require_output("environment"),
         "domain": platform.require_output("domain"),
         "issuer": platform.require_output("clusterIssuers").apply(lambda names: names[-1]),

@@ -78,9 +78,9 @@ def ensure(
     return found
 
 
-def ensure_system_packages(report: Report = print) -> None:
-    """Install bwrap and redis-server where they are missing, without starting a service, or say what to install."""
-    system.ensure(report)
+def ensure_system_packages(report: Report = print, *, tests: bool = False) -> None:
+    """Install bwrap and redis-server (`tests`: and jq) where missing, without starting a service, or say what to do."""
+    system.ensure(report, (*SYSTEM_TOOLS, *table.TEST_TOOLS) if tests else SYSTEM_TOOLS)
 
 
 def bin_dir(names: collections.abc.Iterable[str] | None = None) -> pathlib.Path:

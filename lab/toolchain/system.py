@@ -9,19 +9,20 @@ from lab.toolchain import cache, errors, model, onpath, table
 INSTALL = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends")
 QUIET = ("env", "DEBIAN_FRONTEND=noninteractive")
 TAIL_LINES = 15
+Tools = tuple[model.SystemTool, ...]
 
 
-def missing() -> list[model.SystemTool]:
+def missing(wanted: Tools = table.SYSTEM_TOOLS) -> list[model.SystemTool]:
     """Return the system tools of which this machine has no copy that will do."""
-    return [tool for tool in table.SYSTEM_TOOLS if not onpath.system(tool)]
+    return [tool for tool in wanted if not onpath.system(tool)]
 
 
-def ensure(report: cache.Report) -> None:
+def ensure(report: cache.Report, wanted: Tools = table.SYSTEM_TOOLS) -> None:
     """Install what is missing with apt-get, as root or by a sudo that asks nothing, and check that the sandbox works.
 
-    No service is started or enabled: neither package has one.
+    No service is started or enabled: no package has one.
     """
-    if lacking := missing():
+    if lacking := missing(wanted):
         packages = [tool.package for tool in lacking]
         names = ", ".join(f"{tool.name} ({tool.fit})" for tool in lacking)
         prefix = _privilege()
@@ -33,7 +34,7 @@ def ensure(report: cache.Report) -> None:
         report(f"installing the system packages {', '.join(packages)}")
         _run([*prefix, *QUIET, "apt-get", "update"])
         _run([*prefix, *QUIET, *INSTALL, *packages])
-        if lacking := missing():
+        if lacking := missing(wanted):
             names = ", ".join(f"{tool.name} ({tool.fit})" for tool in lacking)
             raise errors.ToolchainError(f"the packages are installed, but PATH still has no {names}")
     _check_sandbox()

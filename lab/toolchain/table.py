@@ -176,3 +176,8 @@ SYSTEM_TOOLS: tuple[model.SystemTool, ...] = (
         stand_in="redis-check-rdb",
     ),
 )
+
+TEST_TOOLS: tuple[model.SystemTool, ...] = (
+    model.SystemTool("jq", "jq", model.Fit(("--version",), r"jq-(\d+\.\d+)", (1, 5), (2,))),
+)
+"""What only the tests need: to run what the documentation shows."""

@@ -14,7 +14,7 @@ from lab import layout, services, toolchain, workspace
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[layout.Lab]:
     """A running lab: control plane, emulated clouds, plugins, node agent."""
-    toolchain.ensure_system_packages(print)
+    toolchain.ensure_system_packages(print, tests=True)
     toolchain.ensure(report=print)
     made = layout.create(tmp_path_factory.mktemp("lab"))
     os.environ["LAB_HOME"] = str(made.home)

@@ -8,15 +8,19 @@ import pathlib
 import re
 import signal
 import stat
+import subprocess
 import urllib.request
 from collections import Counter
 from typing import Any
 
+import consuming
 import engine as engines
+import jsonschema
 import pytest
 import yaml
 
 from lab import layout, services, workspace
+from reference import contract
 
 GITHUB_CANARY = "canary-github-7f3a91"
 APPLICATIONS = ["cert-manager", "external-dns", "ingress-nginx", "sealed-secrets"]
@@ -114,16 +118,58 @@ def test_a_real_argo_cd_installed_every_add_on(engine: engines.Engine) -> None:
 
 def test_the_outputs_are_the_contract(engine: engines.Engine) -> None:
     outputs = engine.outputs()
-    assert set(outputs) == {
-        "apiVersion", "environment", "domain", "cluster", "kubeconfig", "ingressAddresses", "dns", "argocd",
-        "sealing", "clusterIssuers", "addons", "appOwners",
-    }  # fmt: skip
-    assert outputs["kubeconfig"] == "[secret]"
+    strict = jsonschema.Draft7Validator(contract.closed(contract.json_schema()))
+    strict.validate(outputs)
+    strict.validate(engine.outputs(secrets=True))
+    assert {key for key, value in outputs.items() if value == "[secret]"} == set(contract.SECRETS)
     assert "BEGIN CERTIFICATE" in outputs["sealing"]["certificate"]
     kubeconfig = engine.lab.home / "from-output"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(engine.outputs(secrets=True)["kubeconfig"])
     assert engine.run("kubectl", "--kubeconfig", str(kubeconfig), "get", "nodes").code == 0
+
+
+def test_a_script_uses_the_outputs(engine: engines.Engine, tmp_path: pathlib.Path) -> None:
+    run = consuming.shell(engine, "examples/outputs.sh", tmp_path / "project")
+    assert run.code == 0, run.text
+    assert run.out.splitlines()[0] == engine.outputs()["argocd"]["url"]
+    for line in ("cert-manager cert-manager v", "namespace/argocd"):
+        assert line in run.out
+    assert stat.S_IMODE((tmp_path / "project" / "kubeconfig-platform.yaml").stat().st_mode) == 0o600
+    assert (tmp_path / "project" / "sealing.pem").read_text() == engine.outputs()["sealing"]["certificate"] + "\n"
+
+
+def test_another_program_uses_the_outputs(engine: engines.Engine, tmp_path: pathlib.Path) -> None:
+    folder, env = consuming.consumer(engine, tmp_path)
+
+    def pulumi(*arguments: str) -> engines.Run:
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"], cwd=folder, env=env,
+            capture_output=True, text=True, timeout=240, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return engines.Run(done.returncode, done.stdout, done.stderr)
+
+    pulumi("stack", "init", "lab")
+    pulumi("config", "set", "environment", "organization/gitops-platform/lab")
+    said = pulumi("up", "--yes", "--skip-preview", "--diff")
+    written = engine.cluster.get("/api/v1/namespaces/default/configmaps/platform")["data"]
+    outputs = engine.outputs(secrets=True)
+    told = {"contract": contract.VERSION, "environment": "lab", "domain": outputs["domain"]}
+    assert written == {**told, "issuer": outputs["clusterIssuers"][-1]}
+    token = yaml.safe_load(outputs["kubeconfig"])["users"][0]["user"]["token"]
+    state = pulumi("stack", "export")
+    assert token not in state.text + said.text, "the environment's kubeconfig stays a secret in the consumer's state"
+    pulumi("destroy", "--yes", "--skip-preview")
+    pulumi("stack", "rm", "lab", "--yes")
+
+
+def test_documented_commands_do_what_the_pages_say(engine: engines.Engine, tmp_path: pathlib.Path) -> None:
+    blocks = consuming.documented_blocks(engine)
+    assert len(blocks) >= 6, "the pages say which of their blocks are run here"
+    for where, script in blocks:
+        run = consuming.shell(engine, script, tmp_path / "project")
+        assert run.code == 0, f"{where}\n{script}\n{run.text}"
 
 
 def test_the_ingress_controller_has_the_reserved_address(engine: engines.Engine) -> None:
