@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import pathlib
 import re
 from typing import Any
 
+import pytest
 import yaml
+
+from reference import tree
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
@@ -35,3 +39,32 @@ def test_reading_a_page_asks_nobody_else() -> None:
         text = page.read_text()
         assert "```mermaid" not in text, f"{page.name}: the theme loads mermaid from a CDN; draw with text"
         assert not re.search(r"!\[[^]]*\]\(https?:|<(script|img|iframe|link)\b", text), f"{page.name} loads something"
+
+
+def prose(page: pathlib.Path) -> str:
+    """A page without its code blocks."""
+    return re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: pathlib.Path) -> set[str]:
+    """What a link can name on a page: its headings' slugs, and ids written by hand."""
+    text = prose(page)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {tree.slug(html.unescape(heading)) for heading in headings} | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+PAGES = [*sorted(DOCS.rglob("*.md")), PROJECT / "README.md", PROJECT / "lab" / "README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(PROJECT)) for page in PAGES])
+def test_no_link_leads_nowhere(page: pathlib.Path) -> None:
+    """`make docs` says so too; this is said earlier, and for the READMEs."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path) if path else page
+        assert there.exists(), target
+        if DOCS in page.parents:
+            assert DOCS in there.resolve().parents, f"{target}: the site has only what is in docs/"
+        assert not anchor or anchor in anchors(there), target
