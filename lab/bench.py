@@ -7,6 +7,7 @@ shared machine's speed drifts. Quote ratios, not seconds. `up_s` is one run, and
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pathlib
@@ -14,25 +15,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Callable, Sequence
+
+import yaml
 
 from lab import layout, manual, processes, services, toolchain, workspace
 
 RUNS = 5
 SDKS = "import pulumi, pulumi_kubernetes, pulumi_aws, pulumi_ionoscloud, pulumi_tls"
-PROGRAM = textwrap.dedent(
-    """
-    import ast, json, sys, yaml
-    for node in ast.parse(open("__main__.py").read()).body:
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            exec(compile(ast.Module([node], []), "__main__.py", "exec"))
-    given = yaml.safe_load(open("Pulumi.sbx.yaml"))["config"]
-    config.parse({key.partition(":")[2]: value for key, value in given.items()}, "sbx", set())
-    """
-)
-"""What the program does before its first resource: the imports of `__main__.py`, then the settings."""
 
 
 def main() -> int:
@@ -52,9 +43,10 @@ def main() -> int:
 
 def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
     _say("program start")
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "STACK_CONFIG": _stack_config("sbx")}
+    start = _start()
     started, imported = _alternate(
-        lambda: _run([sys.executable, "-c", SDKS + PROGRAM], environment),
+        lambda: _run([sys.executable, "-c", start], environment),
         lambda: _run([sys.executable, "-c", SDKS], environment),
     )
     _say("lab")
@@ -96,6 +88,20 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
     by_hand = _seconds(lambda: manual.make(lab, _say))
     result |= {"up_ready_s": up + check, "manual_ready_s": by_hand, "up_ready_ratio": (up + check) / by_hand}
     return {key: round(value, 3) for key, value in result.items()}
+
+
+def _start() -> str:
+    """What the program does before its first resource: the imports of `__main__.py`, then the settings."""
+    story = ast.parse((layout.PROJECT / "__main__.py").read_text())
+    imports = [ast.unparse(node) for node in story.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    parse = 'import json, os; config.parse(json.loads(os.environ["STACK_CONFIG"]), "sbx", set())'
+    return "\n".join([SDKS, *imports, parse])
+
+
+def _stack_config(stack: str) -> str:
+    """A committed stack's configuration as the engine hands it over: mappings are JSON texts in a JSON object."""
+    given = yaml.safe_load((layout.PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return json.dumps({key.partition(":")[2]: json.dumps(value) for key, value in given.items()})
 
 
 def _alternate(first: Callable[[], None], second: Callable[[], None]) -> tuple[float, float]:

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 
 SERVERS = {
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
@@ -70,19 +69,21 @@ class ClusterIssuers(pulumi.ComponentResource):
     default: str
     """Name of the issuer that Ingresses use."""
     names: Sequence[str]
-    manifests: Mapping[str, kubernetes.apiextensions.CustomResource]
+    manifests: Mapping[str, manifests.Manifest]
 
     def __init__(self, name: str, args: ClusterIssuersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:addons:ClusterIssuers", name, None, opts)
         annotations = {"pulumi.com/waitFor": "condition=Ready"} if args.wait_ready else {}
         self.default = args.issuer
         self.manifests = {
-            issuer: kubernetes.apiextensions.CustomResource(
+            issuer: manifests.Manifest(
                 issuer,
-                api_version="cert-manager.io/v1",
-                kind="ClusterIssuer",
-                metadata={"name": issuer, "labels": {"purpose": "infra"}, "annotations": annotations},
-                spec=spec,
+                {
+                    "apiVersion": "cert-manager.io/v1",
+                    "kind": "ClusterIssuer",
+                    "metadata": {"name": issuer, "labels": {"purpose": "infra"}, "annotations": annotations},
+                    "spec": spec,
+                },
                 opts=options.child(self, opts, create=args.timeout),
             )
             for issuer, spec in specs(args).items()

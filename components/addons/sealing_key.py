@@ -10,10 +10,9 @@ from __future__ import annotations
 import dataclasses
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 import pulumi_tls as tls
 
-from components import options
+from components import manifests, options
 
 TEN_YEARS_HOURS = 10 * 365 * 24
 
@@ -36,7 +35,7 @@ class SealingKey(pulumi.ComponentResource):
 
     certificate: pulumi.Output[str]
     """PEM; public, this is what secrets are sealed with offline."""
-    secret: kubernetes.core.v1.Secret
+    secret: manifests.Manifest
 
     def __init__(self, name: str, args: SealingKeyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:addons:SealingKey", name, None, opts)
@@ -52,15 +51,19 @@ class SealingKey(pulumi.ComponentResource):
             opts=keep,
         )
         self.certificate = certificate.cert_pem
-        self.secret = kubernetes.core.v1.Secret(
+        self.secret = manifests.Manifest(
             name,
-            metadata={
-                "name": "sealing-key",
-                "namespace": args.namespace,
-                "labels": {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"},
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "kubernetes.io/tls",
+                "metadata": {
+                    "name": "sealing-key",
+                    "namespace": args.namespace,
+                    "labels": {"sealedsecrets.bitnami.com/sealed-secrets-key": "active"},
+                },
+                "stringData": {"tls.crt": certificate.cert_pem, "tls.key": key.private_key_pem},
             },
-            type="kubernetes.io/tls",
-            string_data={"tls.crt": certificate.cert_pem, "tls.key": key.private_key_pem},
             opts=options.child(self, opts),
         )
         self.register_outputs({"certificate": self.certificate})

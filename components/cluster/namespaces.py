@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +21,15 @@ class NamespacesArgs:
 class Namespaces(pulumi.ComponentResource):
     """The platform's namespaces. Children: a core/v1 Namespace per name."""
 
-    by_name: dict[str, kubernetes.core.v1.Namespace]
+    by_name: dict[str, manifests.Manifest]
 
     def __init__(self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:cluster:Namespaces", name, None, opts)
         labels = {"purpose": "infra", "gitops-platform/environment": args.environment}
         self.by_name = {
-            namespace: kubernetes.core.v1.Namespace(
+            namespace: manifests.Manifest(
                 namespace,
-                metadata={"name": namespace, "labels": labels},
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
                 opts=options.child(self, opts, create="5m"),
             )
             for namespace in args.names
@@ -39,4 +38,4 @@ class Namespaces(pulumi.ComponentResource):
 
     def __getitem__(self, name: str) -> pulumi.Output[str]:
         """The name of a namespace, known once the namespace is there."""
-        return self.by_name[name].metadata.name
+        return self.by_name[name].object_name

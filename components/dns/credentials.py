@@ -9,9 +9,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 from components.dns import route53
 
 AWS_SECRET = "aws-access-key"  # noqa: S105 (a name)
@@ -31,14 +30,18 @@ class CredentialsArgs:
 class Credentials(pulumi.ComponentResource):
     """One controller's DNS credentials. Children: a core/v1 Secret."""
 
-    secret: kubernetes.core.v1.Secret
+    secret: manifests.Manifest
 
     def __init__(self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:dns:Credentials", name, None, opts)
-        self.secret = kubernetes.core.v1.Secret(
+        self.secret = manifests.Manifest(
             name,
-            metadata={"name": args.name, "namespace": args.namespace},
-            string_data={key: pulumi.Output.secret(value) for key, value in args.data.items()},
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": args.name, "namespace": args.namespace},
+                "stringData": {key: pulumi.Output.secret(value) for key, value in args.data.items()},
+            },
             opts=options.child(self, opts),
         )
         self.register_outputs({})

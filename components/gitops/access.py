@@ -9,13 +9,12 @@ https://argo-cd.readthedocs.io/en/stable/operator-manual/ingress/
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
-from pulumi_kubernetes.networking import v1 as networking
 
-from components import options
+from components import manifests, options
 
 SERVICE, PORT = "argocd-server", "http"
 TLS_SECRET = "argocd-server-tls"  # noqa: S105 (a name)
@@ -51,51 +50,49 @@ class Access(pulumi.ComponentResource):
     Children: `networking.k8s.io/v1` Ingress and, with an issuer, `cert-manager.io/v1` Certificate.
     """
 
-    ingress: kubernetes.networking.v1.Ingress
-    certificate: kubernetes.apiextensions.CustomResource | None
+    ingress: manifests.Manifest
+    certificate: manifests.Manifest | None
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:Access", name, None, opts)
         waiting = {} if args.wait else {"pulumi.com/skipAwait": "true"}
-        self.ingress = kubernetes.networking.v1.Ingress(
+        self.ingress = manifests.Manifest(
             name,
-            metadata={
-                "name": SERVICE,
-                "namespace": args.namespace,
-                "labels": {"purpose": "infra"},
-                "annotations": {**FOREGROUND, **waiting},
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "Ingress",
+                "metadata": _metadata(args, SERVICE, waiting),
+                "spec": ingress_spec(args),
             },
-            spec=ingress_spec(args),
             opts=options.child(self, opts, create=args.timeout),
         )
         self.certificate = None
         if args.issuer:
             ready = {"pulumi.com/waitFor": "condition=Ready"} if args.wait else {}
-            self.certificate = kubernetes.apiextensions.CustomResource(
+            self.certificate = manifests.Manifest(
                 name,
-                api_version="cert-manager.io/v1",
-                kind="Certificate",
-                metadata={
-                    "name": TLS_SECRET,
-                    "namespace": args.namespace,
-                    "labels": {"purpose": "infra"},
-                    "annotations": {**FOREGROUND, **ready},
+                {
+                    "apiVersion": "cert-manager.io/v1",
+                    "kind": "Certificate",
+                    "metadata": _metadata(args, TLS_SECRET, ready),
+                    "spec": certificate_spec(args, args.issuer),
                 },
-                spec=certificate_spec(args, args.issuer),
                 opts=options.child(self, opts, depends_on=[self.ingress], create=args.timeout),
             )
         self.register_outputs({"host": args.host})
 
 
-def ingress_spec(args: AccessArgs) -> networking.IngressSpecArgs:
+def ingress_spec(args: AccessArgs) -> dict[str, Any]:
     """The Ingress's spec; TLS ends here, Argo CD's server speaks plain HTTP behind it."""
-    service = networking.IngressServiceBackendArgs(name=SERVICE, port=networking.ServiceBackendPortArgs(name=PORT))
-    path = networking.HTTPIngressPathArgs(
-        path="/", path_type="Prefix", backend=networking.IngressBackendArgs(service=service)
-    )
-    rule = networking.IngressRuleArgs(host=args.host, http=networking.HTTPIngressRuleValueArgs(paths=[path]))
-    tls = [networking.IngressTLSArgs(hosts=[args.host], secret_name=TLS_SECRET)] if args.issuer else None
-    return networking.IngressSpecArgs(ingress_class_name=args.ingress_class, rules=[rule], tls=tls)
+    backend = {"service": {"name": SERVICE, "port": {"name": PORT}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    spec: dict[str, Any] = {
+        "ingressClassName": args.ingress_class,
+        "rules": [{"host": args.host, "http": {"paths": paths}}],
+    }
+    if args.issuer:
+        spec["tls"] = [{"hosts": [args.host], "secretName": TLS_SECRET}]
+    return spec
 
 
 def certificate_spec(args: AccessArgs, issuer: str) -> dict[str, Any]:
@@ -104,4 +101,13 @@ def certificate_spec(args: AccessArgs, issuer: str) -> dict[str, Any]:
         "secretName": TLS_SECRET,
         "dnsNames": [args.host],
         "issuerRef": {"group": "cert-manager.io", "kind": "ClusterIssuer", "name": issuer},
+    }
+
+
+def _metadata(args: AccessArgs, name: str, annotations: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": args.namespace,
+        "labels": {"purpose": "infra"},
+        "annotations": {**FOREGROUND, **annotations},
     }

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 from components.addons import charts
 
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -72,23 +71,25 @@ class Application(pulumi.ComponentResource):
     Children: the `argoproj.io/v1alpha1` Application, named as this component.
     """
 
-    manifest: kubernetes.apiextensions.CustomResource
+    manifest: manifests.Manifest
     """The Application; whoever depends on it starts when it is Synced and Healthy."""
 
     def __init__(self, name: str, args: ApplicationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:Application", name, None, opts)
-        self.manifest = kubernetes.apiextensions.CustomResource(
+        self.manifest = manifests.Manifest(
             name,
-            api_version="argoproj.io/v1alpha1",
-            kind="Application",
-            metadata={
-                "name": name,
-                "namespace": args.argocd_namespace,
-                "labels": {"purpose": "infra"},
-                "annotations": {"pulumi.com/waitFor": wait_for(args)},
-                "finalizers": [FINALIZER],
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "Application",
+                "metadata": {
+                    "name": name,
+                    "namespace": args.argocd_namespace,
+                    "labels": {"purpose": "infra"},
+                    "annotations": {"pulumi.com/waitFor": wait_for(args)},
+                    "finalizers": [FINALIZER],
+                },
+                "spec": spec(args),
             },
-            spec=spec(args),
             opts=options.child(self, opts, create=args.timeout, delete=args.timeout),
         )
         self.register_outputs({"name": name})

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 from components.addons import charts, merge
 
 RELEASE = "argocd"
@@ -79,25 +78,29 @@ class ArgoCd(pulumi.ComponentResource):
     url: str
     chart: charts.Chart
     namespace: pulumi.Output[str]
-    release: kubernetes.helm.v3.Release
+    release: pulumi.CustomResource
 
     def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:ArgoCd", name, None, opts)
         before = [self._github_secret(name, args, args.github, opts)] if args.github else []
         limit = f"{args.timeout_minutes}m"
-        self.release = kubernetes.helm.v3.Release(
+        self.release = pulumi.CustomResource(
+            # `pulumi_kubernetes.helm.v3.Release`, without its import: see `components.manifests`.
+            "kubernetes:helm.sh/v3:Release",
             name,
-            name=RELEASE,
-            namespace=args.namespace,
-            create_namespace=False,
-            chart=charts.ARGO_CD.name,
-            version=charts.ARGO_CD.version,
-            repository_opts={"repo": charts.repository_url(charts.ARGO_CD, args.mirror)},
-            values=values(args),
-            timeout=args.timeout_minutes * 60,
-            # Not atomic: a failed install stays to be looked at, and the next run upgrades it.
-            cleanup_on_fail=True,
-            max_history=3,
+            {
+                "name": RELEASE,
+                "namespace": args.namespace,
+                "createNamespace": False,
+                "chart": charts.ARGO_CD.name,
+                "version": charts.ARGO_CD.version,
+                "repositoryOpts": {"repo": charts.repository_url(charts.ARGO_CD, args.mirror)},
+                "values": values(args),
+                "timeout": args.timeout_minutes * 60,
+                # Not atomic: a failed install stays to be looked at, and the next run upgrades it.
+                "cleanupOnFail": True,
+                "maxHistory": 3,
+            },
             opts=options.child(self, opts, depends_on=before, create=limit, delete=limit),
         )
         self.url = f"https://{args.host}"
@@ -107,16 +110,20 @@ class ArgoCd(pulumi.ComponentResource):
 
     def _github_secret(
         self, name: str, args: ArgoCdArgs, github: Github, opts: pulumi.ResourceOptions | None
-    ) -> kubernetes.core.v1.Secret:
-        return kubernetes.core.v1.Secret(
+    ) -> manifests.Manifest:
+        return manifests.Manifest(
             f"{name}-github",
-            metadata={
-                "name": GITHUB_SECRET,
-                "namespace": args.namespace,
-                # Argo CD resolves `$name:key` only in Secrets with this label.
-                "labels": {"app.kubernetes.io/part-of": "argocd"},
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {
+                    "name": GITHUB_SECRET,
+                    "namespace": args.namespace,
+                    # Argo CD resolves `$name:key` only in Secrets with this label.
+                    "labels": {"app.kubernetes.io/part-of": "argocd"},
+                },
+                "stringData": {GITHUB_KEY: pulumi.Output.secret(github.client_secret)},
             },
-            string_data={GITHUB_KEY: pulumi.Output.secret(github.client_secret)},
             opts=options.child(self, opts),
         )
 

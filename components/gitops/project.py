@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,16 +31,18 @@ class Project(pulumi.ComponentResource):
     Children: the `argoproj.io/v1alpha1` AppProject, named as this component.
     """
 
-    manifest: kubernetes.apiextensions.CustomResource
+    manifest: manifests.Manifest
 
     def __init__(self, name: str, args: ProjectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:Project", name, None, opts)
-        self.manifest = kubernetes.apiextensions.CustomResource(
+        self.manifest = manifests.Manifest(
             name,
-            api_version="argoproj.io/v1alpha1",
-            kind="AppProject",
-            metadata={"name": name, "namespace": args.argocd_namespace, "labels": {"purpose": "infra"}},
-            spec=spec(args),
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "AppProject",
+                "metadata": {"name": name, "namespace": args.argocd_namespace, "labels": {"purpose": "infra"}},
+                "spec": spec(args),
+            },
             opts=options.child(self, opts),
         )
         self.register_outputs({"name": name})
