@@ -1,0 +1,51 @@
+"""Kubeconfigs for the users of a cluster, made from its administrator's. Pure; for components and commands alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import yaml
+
+OPTIONAL = ("certificate-authority-data", "tls-server-name", "insecure-skip-tls-verify", "proxy-url")
+"""What a user needs to know of a cluster beside its server."""
+
+
+def with_token(admin: str, *, context: str, user: str, namespace: str, token: str) -> str:
+    """A kubeconfig (YAML) for one user who signs in with a token; of the administrator's, only the cluster's address.
+
+    The context's name is the cluster's too: it is unique, so that files merge (`KUBECONFIG=a:b`) and a file
+    that is out of date never decides for another one.
+
+    Raises:
+        ValueError: `admin` is no kubeconfig, or its cluster's certificate authority is a file.
+    """
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": context,
+            "contexts": [{"name": context, "context": {"cluster": context, "namespace": namespace, "user": user}}],
+            "clusters": [{"name": context, "cluster": _cluster(admin)}],
+            "users": [{"name": user, "user": {"token": token}}],
+        },
+        sort_keys=False,
+    )
+
+
+def _cluster(admin: str) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(admin)
+        context = _named(config, "context", config["current-context"])
+        cluster = _named(config, "cluster", context["cluster"])
+        carried = {"server": cluster["server"], **{key: cluster[key] for key in OPTIONAL if key in cluster}}
+    except (yaml.YAMLError, KeyError, TypeError, StopIteration):
+        # What the parser says quotes the text, which holds keys.
+        raise ValueError("the administrator's kubeconfig has no current context with a cluster") from None
+    if "certificate-authority" in cluster and "certificate-authority-data" not in cluster:
+        raise ValueError("the administrator's kubeconfig names a file as certificate authority: embed it")
+    return carried
+
+
+def _named(config: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    return cast(dict[str, Any], next(entry for entry in config[f"{kind}s"] if entry["name"] == name)[kind])
