@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from ops import config, ready, recover
+from ops import access, config, ready, recover
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
 )
+app.add_typer(access.app, name="access")
 app.add_typer(config.app, name="config")
 app.command()(recover.recover)
 app.command()(ready.ready)

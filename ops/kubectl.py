@@ -47,14 +47,30 @@ class Kubectl:
         except ClusterError:
             return []
 
-    def run(self, *arguments: str) -> str:
+    def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST to a path of the API; the answer. Raises `ClusterError`."""
+        return json.loads(self.run("create", "--raw", path, "-f", "-", stdin=json.dumps(body)))
+
+    def delete(self, path: str, options: dict[str, Any]) -> None:
+        """DELETE with a body of DeleteOptions. Raises `ClusterError`."""
+        self.run("delete", "--raw", path, "-f", "-", stdin=json.dumps(options))
+
+    def patch(self, kind: str, name: str, body: Any, manager: str, *, namespace: str = "", how: str = "merge") -> None:
+        """PATCH an object as a field manager (`how`: merge | json). Raises `ClusterError`."""
+        where = ["--namespace", namespace] if namespace else []
+        # In arguments, which others can read: patches never hold secrets.
+        self.run("patch", kind, name, *where, "--type", how, "--field-manager", manager, "--patch", json.dumps(body))
+
+    def run(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints. Raises `ClusterError` when it fails."""
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # created for its owner only
             file.write(self._kubeconfig)
             file.flush()
             command = ["kubectl", "--kubeconfig", file.name, "--request-timeout", f"{SECONDS}s", *arguments]
             try:
-                done = subprocess.run(command, capture_output=True, text=True, timeout=3 * SECONDS, check=False)
+                done = subprocess.run(
+                    command, input=stdin, capture_output=True, text=True, timeout=3 * SECONDS, check=False
+                )
             except FileNotFoundError:
                 raise OpsError("kubectl is not on PATH: install it, or `source .lab/env` for the lab") from None
             except subprocess.TimeoutExpired:
