@@ -67,6 +67,8 @@ def _apiserver(lab: layout.Lab) -> list[str]:
         f"--etcd-keyfile={keys / 'etcd.key'}",
         "--authorization-mode=RBAC",
         f"--token-auth-file={keys / 'tokens.csv'}",
+        # Managed clusters have a limit as well.
+        "--service-account-max-token-expiration=8760h",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         f"--service-account-key-file={keys / 'service-accounts.pub'}",
         f"--service-account-signing-key-file={keys / 'service-accounts.key'}",
