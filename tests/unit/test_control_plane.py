@@ -1,8 +1,10 @@
 """What the control plane is given: keys, tokens, kubeconfigs, flags; and what it says when it cannot start."""
 
 import base64
+import contextlib
 import re
 import socket
+import ssl
 
 import pytest
 import yaml
@@ -79,6 +81,23 @@ def test_a_tool_that_is_not_built_is_named_with_the_command_that_builds_it(lab, 
     monkeypatch.setattr(toolchain, "find", lambda name: None)
     with pytest.raises(layout.LabError, match=r"etcd is not built yet: run `python -m lab[.]toolchain etcd`"):
         control_plane.start(lab)
+
+
+def test_certificates_pass_the_strict_rules_that_newer_pythons_have_by_default(lab):
+    folder = lab.folder("pki")
+    pki.authority(folder, "test")
+    pki.certificate(folder, "strict", "strict", ["127.0.0.1"])
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    served.load_cert_chain(folder / "strict.crt", folder / "strict.key")
+    trust = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    trust.verify_flags |= ssl.VERIFY_X509_STRICT
+    sides = [ssl.MemoryBIO(), ssl.MemoryBIO()]
+    client = trust.wrap_bio(*sides, server_hostname="127.0.0.1")
+    server = served.wrap_bio(*reversed(sides), server_side=True)
+    for side in (client, server, client):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert client.version(), "the handshake is done, so the client took the certificate"
 
 
 def test_a_damaged_authority_is_said_plainly(lab):
