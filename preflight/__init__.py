@@ -11,21 +11,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-import pulumi
-
 import settings as config
 from preflight import cloud, cluster
 
 
 def check(settings: config.Settings, secrets: config.Secrets) -> None:
-    """Raise one `pulumi.RunError` with everything that is missing."""
+    """End the program with one error that names everything that is missing; nothing missing: nothing happens."""
     kubeconfig = None
     if secrets.kubeconfig is not None:
         kubeconfig = config.reveal("kubeconfig")
     found = list(problems(settings, os.environ, kubeconfig, has_ionos_token=secrets.ionos_token is not None))
     if found:
         count = f"{len(found)} thing{' is' if len(found) == 1 else 's are'} in the way"
-        raise pulumi.RunError("\n".join([f"{count}; nothing was changed", *(f"  {one}" for one in found)]))
+        config.stop("\n".join([f"{count}; nothing was changed", *(f"  {one}" for one in found)]))
 
 
 def problems(

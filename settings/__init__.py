@@ -4,7 +4,7 @@
     secrets = settings.load_secrets()    # secret Outputs
     settings.parse(raw, "sbx", {...})    # anywhere; pure
 
-Mistakes come all at once, as `SettingsError`; in the program as one `pulumi.RunError`.
+Mistakes come all at once, as `SettingsError`; in the program as one error that ends it (`stop`).
 """
 
 from settings.addons import Addon, Addons, CertManager, ExternalDns, Ingress, SealedSecrets
@@ -24,7 +24,7 @@ from settings.errors import Mistake, SettingsError
 from settings.explain import suggestion
 from settings.gitops import Charts, Gitops
 from settings.model import SECRETS, Settings, warnings
-from settings.program import Secrets, load, load_secrets, reveal
+from settings.program import Secrets, load, load_secrets, reveal, stop
 from settings.reading import misspelt, parse
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "parse",
     "reveal",
     "show",
+    "stop",
     "suggestion",
     "warnings",
 ]

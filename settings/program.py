@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from settings import errors, model, reading
 
 if TYPE_CHECKING:
     import pulumi
+
+ALREADY_SHOWN = 32
+"""Exit code after which the language host adds no error of its own (seen: 1 brings a second, empty one)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Secrets:
 def load() -> model.Settings:
     """The settings of the stack that the program runs for.
 
-    Raises one `pulumi.RunError` (shown without a traceback) with every mistake, before any resource.
+    Ends the program with one error that names every mistake, before any resource.
     """
     # Imported late: commands that only check stack files do without the SDK (0.25 s).
     import pulumi
@@ -49,7 +52,7 @@ def load() -> model.Settings:
         mistakes += error.mistakes
         settings = None
     if settings is None or mistakes:
-        raise pulumi.RunError(str(errors.SettingsError(pulumi.get_stack(), mistakes)))
+        stop(str(errors.SettingsError(pulumi.get_stack(), mistakes)))
     for warning in model.warnings(settings, encrypted):
         pulumi.log.warn(str(warning))
     return settings
@@ -71,6 +74,14 @@ def load_secrets() -> Secrets:
         ionos_token=secret("ionosToken"),
         ionos_dns_token=secret("ionosDnsToken"),
     )
+
+
+def stop(error: str) -> NoReturn:
+    """End the program with this one error, shown without a traceback; for what a person has to mend."""
+    import pulumi
+
+    pulumi.log.error(error)
+    raise SystemExit(ALREADY_SHOWN)
 
 
 def reveal(key: str) -> str | None:

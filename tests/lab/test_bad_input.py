@@ -19,6 +19,8 @@ def refused(engine: engines.Engine, *words: str, command: str = "preview", **env
     for word in words:
         assert word in run.text, run.text
     assert "Traceback" not in run.text, run.text
+    errors = [line for line in run.text.splitlines() if line.lstrip().startswith("error:")]
+    assert len(errors) == 1, f"one mistake, one error: {run.text}"
     assert not engine.ionos_objects(), "nothing is half-made"
     made = [resource["type"] for resource in engine.state().get("resources", [])]
     assert set(made) <= {"pulumi:pulumi:Stack"}, "nothing is half-made"

@@ -6,6 +6,7 @@ import json
 import pathlib
 from collections import Counter
 
+import pulumi
 import pytest
 import yaml
 
@@ -159,9 +160,14 @@ def test_ionos_dns_needs_no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "stringData" in secret.secrets
 
 
-def test_an_existing_cluster_gets_everything_but_the_cluster(tmp_path: pathlib.Path) -> None:
+def test_an_existing_cluster_is_asked_before_anything_is_made(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(recording.KUBECONFIG)
     cluster = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(kubeconfig)}
-    with pytest.raises(Exception, match=r"127\.0\.0\.1:1"):
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", said.append)
+    with pytest.raises(SystemExit):
         environment("lab", cluster=cluster)
+    assert "127.0.0.1:1" in said[0]
