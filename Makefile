@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo down test unit lab-test lint format docs bench tools status
+.PHONY: help venv demo down test unit lab-test check-charts lint format docs bench tools status
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ unit: $(VENV)/.done ## Tests that need neither engine nor lab (seconds)
 
 lab-test: $(VENV)/.done tools ## Tests with the real engine in a lab
 	@$(RUN) -m pytest tests/lab
+
+check-charts: $(VENV)/.done ## Do the real charts know and render every stack's values? (MIRROR=url: those there)
+	@$(RUN) -m tests.charts $(if $(MIRROR),--mirror $(MIRROR))
 
 lint: $(VENV)/.done ## Format, lint, types, import direction, generated files
 	@$(RUN) -m reference --check
