@@ -24,7 +24,7 @@ class Container:
         self.role = role
         self.name: str = spec["name"]
         self.policy = _policy(role, pod_policy)
-        self.image = images.find(spec["image"], spec.get("args", ()))
+        self.image = images.find(spec["image"])
         self.state: kube.Object = {"waiting": {"reason": "ContainerCreating"}}
         self.last_state: kube.Object = {}
         self.restart_count = 0

@@ -1,4 +1,4 @@
-"""What a cluster's network gives its pods, and the lab has to give by other means: name servers, trust, ways to AWS."""
+"""What a cluster's network gives its pods, and the lab by other means: name servers, trust, ways to the clouds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ EVERYBODY = {"SSL_CERT_FILE": _TRUSTED, "AWS_CA_BUNDLE": _TRUSTED}
 
 
 def variables(lab: layout.Lab) -> dict[str, str]:
-    """Variables that lead a program to the lab's AWS; each image takes those that its program understands.
+    """Variables that lead a program to the lab's clouds; each image takes those that its program understands.
 
     The proxy is for programs that cannot be given an endpoint: it answers for AWS's own host names.
     """
     return {
         "AWS_ENDPOINT_URL": lab.endpoint("aws"),
+        "IONOS_API_URL": f"{lab.endpoint('ionos')}/dns",
         "HTTPS_PROXY": lab.endpoint("aws_proxy"),
         "NO_PROXY": "localhost,127.0.0.0/8,.svc,.cluster.local",
     }

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import os
 import re
+import sys
 
+from lab import layout
 from lab.agent import adapting
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -21,14 +24,16 @@ class Image:
 
     repository: pattern of the image's name without registry, tag and digest. tools: path in the container -> tool; the
     first must be there, the others are left out where the lab lacks them. links: path -> path, both in the container.
+    machine: paths of this machine that are there at the same place.
     entrypoint, command: as in an image's config. server: the program that the image's start script puts before
     arguments that begin with a dash. environment: on top of PATH and HOME. egress: which of `egress.variables` the
     program understands. adapt: changes its arguments for the lab. own_port: (option, default) of a port that the
-    program opens on every address of the machine. not_with: an argument with which the lab cannot run it.
+    program opens on every address of the machine.
     """
 
     repository: str
-    tools: tuple[tuple[str, str], ...]
+    tools: tuple[tuple[str, str], ...] = ()
+    machine: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -38,12 +43,11 @@ class Image:
     egress: tuple[str, ...] = ()
     adapt: adapting.Adapt = adapting.nothing
     own_port: tuple[str, int] | None = None
-    not_with: str | None = None
 
     @property
-    def required(self) -> str:
+    def required(self) -> str | None:
         """The tool without which nothing of this image runs."""
-        return self.tools[0][1]
+        return self.tools[0][1] if self.tools else None
 
 
 ARGOCD_NAMES = (
@@ -58,6 +62,9 @@ ARGOCD_NAMES = (
     "argocd-git-ask-pass",
     "argocd-k8s-auth",
 )
+
+PYTHON = os.path.realpath(sys.executable)
+WEBHOOK = str(layout.PROJECT / "lab" / "ionos_webhook.py")
 
 IMAGES: tuple[Image, ...] = (
     Image(
@@ -85,8 +92,13 @@ IMAGES: tuple[Image, ...] = (
         tools=(("/usr/local/bin/external-dns", "external-dns"),),
         entrypoint=("external-dns",),
         egress=("AWS_ENDPOINT_URL",),
-        # Its other half, the webhook, has no program here.
-        not_with="--provider=webhook",
+    ),
+    Image(
+        repository=r"(.+/)?external-dns-ionos-webhook",
+        # Not the virtual environment: whatever is in it is not the program's to use.
+        machine=(sys.base_prefix, WEBHOOK),
+        entrypoint=(PYTHON, "-I", "-B", WEBHOOK),
+        egress=("IONOS_API_URL",),
     ),
     Image(
         repository=r"(.+/)?cert-manager-controller",
@@ -117,13 +129,10 @@ IMAGES: tuple[Image, ...] = (
 )
 
 
-def find(
-    reference: str, args: collections.abc.Sequence[str] = (), images: collections.abc.Sequence[Image] = IMAGES
-) -> Image | None:
+def find(reference: str, images: collections.abc.Sequence[Image] = IMAGES) -> Image | None:
     """The stand-in for an image reference such as `quay.io/argoproj/argocd:v3.2.6`; None: reported, not run."""
     name = repository(reference)
-    found = next((image for image in images if re.fullmatch(image.repository, name)), None)
-    return None if found and found.not_with in args else found
+    return next((image for image in images if re.fullmatch(image.repository, name)), None)
 
 
 def with_port(argv: collections.abc.Sequence[str], own_port: tuple[str, int], free: int) -> tuple[tuple[str, ...], int]:

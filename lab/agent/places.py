@@ -42,9 +42,10 @@ def root(
 ) -> sandbox.Root:
     """The file system of one container; NoTool, or ValueError for a mount that leads out of its volume."""
     found = {path: tool for path, name in image.tools if (tool := place.find_tool(name))}
-    if place.bwrap is None or image.tools[0][0] not in found:
+    if place.bwrap is None or (image.tools and image.tools[0][0] not in found):
         name = image.required if place.bwrap else "bwrap"
         raise NoTool(f"the lab has no {name} yet: run `python -m lab.toolchain {name}`")
+    theirs = tuple(sandbox.Mount(pathlib.Path(path), path, True) for path in image.machine if path != "/usr")
     temporary = place.folder / "tmp" / container["name"]
     temporary.mkdir(parents=True, exist_ok=True)
     return sandbox.Root(
@@ -56,7 +57,7 @@ def root(
         hostname=place.hostname,
         tools=tuple(sandbox.Mount(tool.resolve(), path, True) for path, tool in found.items()),
         links=image.links,
-        mounts=tuple(mounts(place.volumes, container, variables)),
+        mounts=(*theirs, *mounts(place.volumes, container, variables)),
     )
 
 

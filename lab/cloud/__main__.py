@@ -8,7 +8,7 @@ import sys
 import threading
 
 from lab import control_plane, kube, layout
-from lab.cloud import balancers, emulator, nodes, server, work
+from lab.cloud import balancers, dns, emulator, nodes, server, work
 from lab.cloud import store as stores
 
 
@@ -31,7 +31,9 @@ def main() -> int:
         )
         cloud.ordered = worker.wake
         # Whoever is let in gets the cluster's administrator kubeconfig: not every user of the machine may be.
-        http = server.Server((lab.address, lab.ports["ionos"]), cloud, lab.secret("ionos-token"))
+        zones = dns.Zones(lab.folder("ionos") / "dns.json")
+        address = (lab.address, lab.ports["ionos"])
+        http = server.Server(address, cloud, lab.secret("ionos-token"), zones, lab.secret("ionos-dns-token"))
     except (layout.LabError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""HTTP in front of the emulator: `/cloudapi/v6/...` as IONOS serves it, `/lab/...` for tests."""
+"""HTTP in front of the emulators: `/cloudapi/v6/...` and `/dns/...` as IONOS serves them, `/lab/...` for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 import typing
 import urllib.parse
 
-from lab.cloud import answers, catalogue, emulator, faults
+from lab.cloud import answers, catalogue, dns, emulator, faults
 
 Json = dict[str, typing.Any]
 
@@ -35,11 +35,20 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], cloud: emulator.Emulator, token: str | None = None) -> None:
-        """`token`: the only one (or password) that is let in; None: every one but `bad`."""
+    def __init__(
+        self,
+        address: tuple[str, int],
+        cloud: emulator.Emulator,
+        token: str | None = None,
+        zones: dns.Zones | None = None,
+        dns_token: str | None = None,
+    ) -> None:
+        """`token`, `dns_token`: the only one (or password) that each API lets in; None: every one but `bad`."""
         super().__init__(address, Handler)
         self.cloud = cloud
         self.token = token
+        self.zones = zones
+        self.dns_token = dns_token
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -61,15 +70,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         url = urllib.parse.urlsplit(self.path)
-        path = url.path.rstrip("/")
+        path, query = url.path.rstrip("/"), dict(urllib.parse.parse_qsl(url.query))
         try:
             body = self._body()
             if path.startswith("/lab/"):
                 self._answer(200, self._lab(path, body))
             elif path == answers.ROOT or path.startswith(answers.ROOT + "/"):
-                self._authenticate()
-                query = dict(urllib.parse.parse_qsl(url.query))
+                self._authenticate(self.server.token)
                 self._cloud(path.removeprefix(answers.ROOT), query, body)
+            elif path.startswith(dns.ROOT + "/") and self.server.zones:
+                self._authenticate(self.server.dns_token)
+                found = self.server.zones.answer(self.command, path.removeprefix(dns.ROOT), query, body)
+                self._answer(*found)
             else:
                 raise answers.missing()
         except answers.ApiError as error:
@@ -149,6 +161,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         cloud = self.server.cloud
         if path == "/lab/objects" and self.command == "GET":
             return cloud.objects()
+        if path == "/lab/dns/zones" and self.server.zones:
+            return self.server.zones.served()
         if path == "/lab/faults":
             if self.command == "POST":
                 cloud.faults.order(body)
@@ -157,7 +171,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return cloud.faults.show()
         raise answers.missing()
 
-    def _authenticate(self) -> None:
+    def _authenticate(self, only: str | None) -> None:
         scheme, _, value = self.headers.get("Authorization", "").partition(" ")
         if scheme == "Basic":
             try:
@@ -165,7 +179,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             except (binascii.Error, UnicodeDecodeError):
                 user = ""
             value = value if user else ""
-        only = self.server.token
         wrong = value != only if only is not None else value in ("", REFUSED)
         if scheme not in ("Bearer", "Basic") or wrong:
             raise answers.ApiError(401, "Unauthorized")

@@ -45,11 +45,11 @@ class Remembered(Generic[_Value]):
 
 
 class Source:
-    """Zones of the lab's AWS, and addresses of the cluster's Services."""
+    """Zones of the lab's AWS and IONOS DNS, and addresses of the cluster's Services."""
 
     def __init__(self, lab: layout.Lab) -> None:
         self._lab = lab
-        self._version: int | None = None
+        self._versions: list[int] = []
         self._parsed = zones.Zones()
         self._zones = Remembered(self._fetch_zones, self._parsed)
         self._services: dict[str, tuple[float, list[str] | None]] = {}
@@ -76,11 +76,15 @@ class Source:
         return found
 
     def _fetch_zones(self) -> zones.Zones:
-        with urllib.request.urlopen(f"{self._lab.endpoint('aws')}/lab/aws/zones", timeout=ASK_SECONDS) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-        if found["version"] != self._version:
-            self._parsed = zones.Zones(found["zones"], self._lab.address)
-            self._version = found["version"]
+        # Of two zones with one name the later answers: Route53's.
+        hosts = [
+            _ask(f"{self._lab.endpoint('ionos')}/lab/dns/zones"),
+            _ask(f"{self._lab.endpoint('aws')}/lab/aws/zones"),
+        ]
+        versions = [each["version"] for each in hosts]
+        if versions != self._versions:
+            self._parsed = zones.Zones([zone for each in hosts for zone in each["zones"]], self._lab.address)
+            self._versions = versions
         return self._parsed
 
     def _ask_service(self, name: str) -> list[str] | None:
@@ -107,3 +111,8 @@ class Source:
         if not ready and found["spec"].get("clusterIP") != "None":
             return [self._lab.nowhere]
         return sorted(set(ready))
+
+
+def _ask(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=ASK_SECONDS) as answer:  # noqa: S310
+        return json.load(answer)

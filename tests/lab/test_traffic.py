@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import http.client
 import json
 import socket
@@ -14,13 +13,13 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import dnslib
 import engine as engines
 import pytest
+import reach
 from cryptography import x509
 from cryptography.x509 import oid
 
-from lab import acme, kube, layout
+from lab import kube, layout
 
 pytestmark = pytest.mark.timeout(900)
 DOMAIN = "lab.example.org"
@@ -29,7 +28,6 @@ SPACE = "traffic"
 # cert-manager waits a minute between seeing a dns01 record and telling the ACME server of it.
 DNS01_SECONDS = 150
 HTTP01_SECONDS = 90
-RECORD_SECONDS = 45
 
 
 @pytest.fixture(scope="module")
@@ -81,46 +79,6 @@ def make_ingress(cluster: kube.KubeClient, name: str, issuer: str | None = None)
     return host
 
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """What the lab's DNS server said."""
-
-    code: str
-    values: list[str]
-
-
-def ask(lab: layout.Lab, name: str, kind: str = "A") -> Reply:
-    question = dnslib.DNSRecord.question(name, kind)
-    reply = dnslib.DNSRecord.parse(question.send(lab.address, lab.ports["dns"], timeout=5))
-    return Reply(dnslib.RCODE.get(reply.header.rcode), [str(each.rdata) for each in reply.rr])
-
-
-def address(lab: layout.Lab, host: str) -> str:
-    found = engines.wait_for(lambda: ask(lab, host).values, RECORD_SECONDS, f"{host} resolves")
-    assert len(found) == 1
-    return found[0]
-
-
-def get(lab: layout.Lab, url: str) -> tuple[int, str]:
-    """GET a URL by the lab's names, trusting its ACME server's root and no other; redirects are not followed."""
-    scheme, _, rest = url.partition("://")
-    host, _, where = rest.partition("/")
-    tls = scheme == "https"
-    plain = socket.create_connection((address(lab, host), lab.usable(443 if tls else 80)), timeout=10)
-    connection = http.client.HTTPConnection(host, timeout=10)
-    connection.sock = trust(lab).wrap_socket(plain, server_hostname=host) if tls else plain
-    try:
-        connection.request("GET", f"/{where}")
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
-def trust(lab: layout.Lab) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(acme.root(lab)))
-
-
 def ready_certificate(cluster: kube.KubeClient, namespace: str, secret: str, seconds: float) -> list[x509.Certificate]:
     """The chain in a TLS Secret once its Certificate is Ready."""
     where = f"/apis/cert-manager.io/v1/namespaces/{namespace}/certificates/{secret}"
@@ -158,15 +116,15 @@ def test_every_issuer_is_ready_when_up_ends(environment: engines.Engine) -> None
 
 
 def test_argo_cds_name_leads_to_the_reserved_address(environment: engines.Engine) -> None:
-    assert address(environment.lab, ARGOCD) == environment.outputs()["ingressAddresses"][0]
+    assert reach.address(environment.lab, ARGOCD) == environment.outputs()["ingressAddresses"][0]
 
 
 def test_the_ingress_itself_has_a_name(environment: engines.Engine) -> None:
-    assert address(environment.lab, f"ingress.{DOMAIN}") == environment.outputs()["ingressAddresses"][0]
+    assert reach.address(environment.lab, f"ingress.{DOMAIN}") == environment.outputs()["ingressAddresses"][0]
 
 
 def test_every_record_is_marked_with_the_stacks_own_owner(environment: engines.Engine) -> None:
-    address(environment.lab, ARGOCD)
+    reach.address(environment.lab, ARGOCD)
     aws = environment.aws("route53")
     zone = aws.list_hosted_zones()["HostedZones"][0]["Id"]
     records = aws.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
@@ -189,22 +147,22 @@ def test_a_certificate_by_dns01_and_argo_cd_behind_it(environment: engines.Engin
 
     def answer() -> Any:
         try:
-            return get(lab, f"https://{ARGOCD}/api/version")
+            return reach.get(lab, f"https://{ARGOCD}/api/version")
         except ssl.SSLCertVerificationError:
             return None  # the ingress has not seen the Secret yet
 
     status, body = engines.wait_for(answer, 20, "HTTPS with the certificate")
     assert status == 200
     assert json.loads(body)["Version"].startswith("v3."), "the answer is Argo CD's own"
-    assert get(lab, f"http://{ARGOCD}/")[0] in (301, 308), "plain HTTP leads to HTTPS"
+    assert reach.get(lab, f"http://{ARGOCD}/")[0] in (301, 308), "plain HTTP leads to HTTPS"
 
 
 def test_a_sign_in_as_admin_works_through_the_ingress(environment: engines.Engine) -> None:
     data = environment.cluster.get("/api/v1/namespaces/argocd/secrets/argocd-initial-admin-secret")["data"]
     password = base64.b64decode(data["password"]).decode()
-    where = (address(environment.lab, ARGOCD), environment.lab.usable(443))
+    where = (reach.address(environment.lab, ARGOCD), environment.lab.usable(443))
     connection = http.client.HTTPSConnection(ARGOCD, timeout=10)
-    connection.sock = trust(environment.lab).wrap_socket(
+    connection.sock = reach.trust(environment.lab).wrap_socket(
         socket.create_connection(where, timeout=10), server_hostname=ARGOCD
     )
     body = json.dumps({"username": "admin", "password": password})
@@ -218,10 +176,12 @@ def test_an_application_is_reached_by_its_name_until_its_ingress_goes(
     environment: engines.Engine, application: kube.KubeClient
 ) -> None:
     host = make_ingress(application, "hello")
-    engines.wait_for(lambda: get(environment.lab, f"http://{host}/ping") == (200, "OK"), 20, "traffic arrives")
+    engines.wait_for(lambda: reach.get(environment.lab, f"http://{host}/ping") == (200, "OK"), 20, "traffic arrives")
     application.delete(path("ingresses", "hello"))
     engines.wait_for(
-        lambda: ask(environment.lab, host).code == "NXDOMAIN", RECORD_SECONDS, "the record goes with the Ingress"
+        lambda: reach.ask(environment.lab, host).code == "NXDOMAIN",
+        reach.RECORD_SECONDS,
+        "the record goes with the Ingress",
     )
 
 
@@ -239,7 +199,7 @@ def test_a_certificate_by_http01(environment: engines.Engine, application: kube.
 
 def _answers(lab: layout.Lab, url: str) -> bool:
     try:
-        return get(lab, url) == (200, "OK")
+        return reach.get(lab, url) == (200, "OK")
     except ssl.SSLCertVerificationError:
         return False
 
@@ -259,9 +219,9 @@ def test_a_self_signed_certificate(environment: engines.Engine, application: kub
 
 
 def test_a_name_that_nobody_asked_a_certificate_for_gets_the_ingresss_own(environment: engines.Engine) -> None:
-    where = (address(environment.lab, ARGOCD), environment.lab.usable(443))
+    where = (reach.address(environment.lab, ARGOCD), environment.lab.usable(443))
     with pytest.raises(ssl.SSLCertVerificationError):
-        trust(environment.lab).wrap_socket(
+        reach.trust(environment.lab).wrap_socket(
             socket.create_connection(where, timeout=10), server_hostname=f"nobody.{DOMAIN}"
         )
 
@@ -275,7 +235,7 @@ def test_a_load_balancer_follows_its_pods(environment: engines.Engine) -> None:
 
     def answers() -> bool:
         try:
-            return get(lab, f"https://{ARGOCD}/api/version")[0] == 200 and old not in {
+            return reach.get(lab, f"https://{ARGOCD}/api/version")[0] == 200 and old not in {
                 pod["metadata"]["name"] for pod in cluster.list(pods)
             }
         except (OSError, http.client.HTTPException):
@@ -291,7 +251,7 @@ def test_neither_controller_ever_asked_for_more_than_it_may(environment: engines
 
 def test_what_is_outside_the_lab_does_not_exist(environment: engines.Engine) -> None:
     began = time.monotonic()
-    assert ask(environment.lab, "github.com").code == "NXDOMAIN"
+    assert reach.ask(environment.lab, "github.com").code == "NXDOMAIN"
     assert time.monotonic() - began < 2, "it is refused at once, not after a time-out"
 
 

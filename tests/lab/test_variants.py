@@ -1,0 +1,166 @@
+"""An environment that differs wherever it can: IONOS DNS, http01, GitHub sign-in."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import engine as engines
+import pytest
+import reach
+import yaml
+
+from lab import kube, layout
+
+pytestmark = pytest.mark.timeout(900)
+DOMAIN = "lab.example.org"
+ARGOCD = f"argocd.{DOMAIN}"
+SPACE = "variants"
+GITHUB_SECRET = "canary-github-91ac3d"
+
+
+def ionos_dns(lab: layout.Lab, method: str, path: str, body: Any = None) -> Any:
+    """A call to the lab's IONOS DNS, as its console makes it."""
+    headers = {"Authorization": f"Bearer {lab.secret('ionos-dns-token')}"}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{lab.endpoint('ionos')}/dns{path}", data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def records(lab: layout.Lab) -> dict[tuple[str, str], str]:
+    """(type, name) -> content of everything in the zone."""
+    items = ionos_dns(lab, "GET", "/records")["items"]
+    return {(each["properties"]["type"], each["metadata"]["fqdn"]): each["properties"]["content"] for each in items}
+
+
+def variant(config: dict[str, Any]) -> None:
+    config["gitops-platform:dns"] = {"provider": "ionos", "domains": [DOMAIN]}
+    config["gitops-platform:argocd"] = {
+        "github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example", "teams": ["ops"]}
+    }
+    addons = config["gitops-platform:addons"]
+    del addons["certManager"]["issuer"]
+
+
+@pytest.fixture(scope="module")
+def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
+    """The stack, up, with a zone at IONOS DNS; both are gone at the end."""
+    lab = engine.lab
+    if lab.usable(80) != 80:
+        pytest.skip("cert-manager looks for its answer on port 80, which this machine keeps for root")
+    zone = ionos_dns(lab, "POST", "/zones", {"properties": {"zoneName": DOMAIN}})["id"]
+    secrets = {"ionosDnsToken": lab.secret("ionos-dns-token"), "githubClientSecret": GITHUB_SECRET}
+    with engine.changed_config(variant):
+        for key, value in secrets.items():
+            run = engine.run("pulumi", "config", "set", "--secret", key, stdin=value)
+            assert run.code == 0, run.text
+        engine.up()
+        yield engine
+        destroyed = engine.pulumi("destroy --yes --skip-preview")
+        assert destroyed.code == 0, destroyed.text
+        assert records(lab) == {}, "external-dns takes its records back before it goes"
+    ionos_dns(lab, "DELETE", f"/zones/{zone}")
+
+
+@pytest.fixture(scope="module")
+def application(environment: engines.Engine) -> Iterator[kube.KubeClient]:
+    """A Service `app` in a namespace of its own, whose pod answers `OK` to /ping."""
+    cluster = environment.cluster
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": SPACE}})
+    container = {
+        "name": "app",
+        "image": "docker.io/traefik:v3",
+        "args": ["--ping=true", "--entryPoints.traefik.address=$(POD_IP):8080"],
+        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
+    }
+    pod = {"metadata": {"name": "app", "labels": {"app": "app"}}, "spec": {"containers": [container]}}
+    cluster.create(f"/api/v1/namespaces/{SPACE}/pods", pod)
+    service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
+    cluster.create(f"/api/v1/namespaces/{SPACE}/services", {"metadata": {"name": "app"}, "spec": service})
+    yield cluster
+    for ingress in cluster.list(ingresses()):
+        cluster.delete(f"{ingresses()}/{ingress['metadata']['name']}")
+    cluster.delete(f"/api/v1/namespaces/{SPACE}")
+
+
+def ingresses() -> str:
+    return f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"
+
+
+def make_ingress(
+    cluster: kube.KubeClient, name: str, ingress_class: str, *, tls: bool = False, **annotations: str
+) -> str:
+    """An Ingress for `<name>.<domain>`; with TLS, but a certificate of the ingress's own. Returns the host."""
+    host = f"{name}.{DOMAIN}"
+    backend = {"service": {"name": "app", "port": {"number": 8080}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    spec = {"ingressClassName": ingress_class, "rules": [rule], "tls": [{"hosts": [host]}] if tls else []}
+    cluster.create(ingresses(), {"metadata": {"name": name, "annotations": annotations}, "spec": spec})
+    return host
+
+
+def test_external_dns_and_its_webhook_share_a_pod(environment: engines.Engine) -> None:
+    (pod,) = environment.cluster.list("/api/v1/namespaces/external-dns/pods")
+    ready = {each["name"]: each["ready"] for each in pod["status"]["containerStatuses"]}
+    assert ready == {"external-dns": True, "webhook": True}
+    running = [line for line in engines.processes_under(environment.lab.home) if "ionos_webhook" in line]
+    assert running, "the webhook runs for real"
+
+
+def test_names_are_in_ionos_dns_and_nowhere_else(environment: engines.Engine) -> None:
+    address = environment.outputs()["ingressAddresses"][0]
+    found = records(environment.lab)
+    assert found["A", ARGOCD] == found["A", f"ingress.{DOMAIN}"] == address
+    owners = {content for (kind, _), content in found.items() if kind == "TXT"}
+    assert all("external-dns/owner=gitops-platform-lab," in each for each in owners), owners
+    assert reach.address(environment.lab, ARGOCD) == address
+    assert environment.aws("route53").list_hosted_zones()["HostedZones"] == []
+    assert environment.outputs()["dns"] == {"zoneId": None, "nameServers": [], "zones": []}
+
+
+def test_argo_cds_certificate_came_by_http01(environment: engines.Engine) -> None:
+    names = environment.outputs()["clusterIssuers"]
+    assert names == ["selfsigned-issuer", "letsencrypt-lab-issuer"], "without Route53 there is no dns01"
+    status, body = reach.get(environment.lab, f"https://{ARGOCD}/api/version")
+    assert status == 200
+    assert json.loads(body)["Version"].startswith("v3.")
+    assert reach.get(environment.lab, f"http://{ARGOCD}/")[0] in (301, 308), "plain HTTP leads to HTTPS"
+
+
+def test_a_record_goes_with_its_ingress(environment: engines.Engine, application: kube.KubeClient) -> None:
+    host = make_ingress(application, "short", "nginx")
+    reach.address(environment.lab, host)
+    application.delete(f"{ingresses()}/short")
+    engines.wait_for(
+        lambda: reach.ask(environment.lab, host).code == "NXDOMAIN", reach.RECORD_SECONDS, f"{host} is gone"
+    )
+
+
+def test_argo_cd_makes_a_valid_dex_configuration_of_it(environment: engines.Engine) -> None:
+    """Argo CD's own generator, on what is in the cluster; the fields as https://dexidp.io/docs has them."""
+    file = environment.lab.folder("dex") / "config.yaml"
+    made = environment.run(
+        "argocd", "gendexcfg", "--namespace", "argocd", "--out", str(file), ARGOCD_BINARY_NAME="argocd-dex"
+    )
+    assert made.code == 0, made.text
+    dex = yaml.safe_load(file.read_text())
+    assert dex["issuer"] == f"https://{ARGOCD}/api/dex"
+    (connector,) = dex["connectors"]
+    assert {key: connector[key] for key in ("type", "id", "name")} == {
+        "type": "github", "id": "github", "name": "GitHub",
+    }  # fmt: skip
+    assert connector["config"] == {
+        "clientID": "Iv1.0123456789abcdef",
+        "clientSecret": GITHUB_SECRET,
+        "orgs": [{"name": "Example", "teams": ["ops"]}],
+        "teamNameField": "slug",
+        "redirectURI": f"https://{ARGOCD}/api/dex/callback",
+    }, "the reference is resolved, and Argo CD itself says where GitHub sends people back to"
+    clients = {client["id"]: client for client in dex["staticClients"]}
+    assert f"https://{ARGOCD}/auth/callback" in clients["argo-cd"]["redirectURIs"]
+    assert clients["argo-cd"]["secret"], "the client of Argo CD's own server has a secret"
+    assert {"argo-cd", "argo-cd-cli"} <= set(clients)
