@@ -16,7 +16,7 @@ from ops import __main__ as ops
 from tests import documented
 
 TYPER = {"ops": typer.main.get_command(ops.app), "lab": typer.main.get_command(lab.app)}
-MODULES = {"lab.toolchain", "reference", "venv", "pip", "pytest"}
+MODULES = {"lab.toolchain", "reference", "venv", "pip", "pytest", "tests.charts"}
 PULUMI = {
     "up", "preview", "refresh", "destroy", "cancel", "import", "login", "logout", "whoami", "stack", "config",
     "state", "plugin", "version", "about",
