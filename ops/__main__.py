@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import access, config, ready, recover
+from ops import access, config, ready, recover, seal
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
@@ -13,6 +13,7 @@ app.add_typer(access.app, name="access")
 app.add_typer(config.app, name="config")
 app.command()(recover.recover)
 app.command()(ready.ready)
+app.command()(seal.seal)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,10 @@ class Stack:
         """The outputs, secret ones readable; none before the first `up` and after `destroy`."""
         return json.loads(self._run("stack", "output", "--json", "--show-secrets"))
 
+    def output(self, name: str) -> dict[str, Any]:
+        """One output that is a mapping and no secret; empty before the first `up` and after `destroy`."""
+        return (json.loads(self._run("stack", "output", "--json")) or {}).get(name) or {}
+
     def repair_files(self) -> list[str]:
         """Make a state readable that was killed while it was written. Returns the files that were removed.
 

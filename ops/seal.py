@@ -1,0 +1,163 @@
+"""`python -m ops seal`: Secrets that can be kept in Git."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops import stackfiles
+from ops.stack import OpsError, Stack
+
+if TYPE_CHECKING:
+    from ops.sealing import Scope
+
+SCOPES = ("strict", "namespace-wide", "cluster-wide")
+
+
+def seal(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE | KEY=VALUE...]",
+            help="A file with Secrets in YAML (- or none: stdin); with --name, the values themselves.",
+            show_default=False,
+        ),
+    ] = None,
+    stack: Annotated[str | None, typer.Option(help="Stack whose certificate is used.")] = None,
+    cert: Annotated[
+        pathlib.Path | None, typer.Option(help="The certificate in a PEM file, instead of --stack: works offline.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Make a Secret of this name from single values.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Its namespace, or that of Secrets that name none.")
+    ] = None,
+    from_file: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[KEY=]PATH", help="With --name: a value from a file (- is stdin). Repeatable."),
+    ] = None,
+    ask: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="With --name: ask for a value, unseen. Repeatable.")
+    ] = None,
+    kind: Annotated[str, typer.Option("--type", help="With --name: the Secret's type.")] = "Opaque",
+    scope: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(SCOPES), help="Where it can be opened.", show_default="the Secret's, or strict"),
+    ] = None,
+    output: Annotated[pathlib.Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file of --output.")] = False,
+    directory: Annotated[
+        pathlib.Path,
+        typer.Option(help="Folder of the project.", file_okay=False, exists=True, show_default="this project's"),
+    ] = stackfiles.PROJECT,
+) -> None:
+    """Seal Secrets with an environment's certificate, as kubeseal does: what comes out can be kept in Git.
+
+    Example: python -m ops seal secret.yaml --stack sbx > sealed.yaml
+
+    Example: python -m ops seal --name db -n marketplace --ask password --cert sealing.pem
+
+    Strict: opened under this name in this namespace only. A KEY=VALUE is seen in the list of processes and
+    stays in the shell's history: --ask and --from-file are not. Needs no cluster and no kubeseal. Exit code:
+    0 sealed, 1 refused (nothing is written), 2 wrong usage.
+    """
+    if (stack is None) == (cert is None):
+        _usage("give --stack or --cert: one of them names the certificate")
+    if scope not in (None, *SCOPES):
+        _usage(f"--scope is one of {', '.join(SCOPES)}")
+    if name is None and (from_file or ask):
+        _usage("--from-file and --ask need --name: they are values of one Secret")
+    if name is None and len(what or []) > 1:
+        _usage("one file at a time (it may hold several documents); for KEY=VALUE give --name")
+    from ops import seal_input, sealing  # cryptography takes 0.1 s to load
+
+    wanted: Scope | None = sealing.Scope(scope) if scope else None
+    try:
+        certificate = sealing.Certificate(_certificate(stack, cert, directory))
+        if name is None:
+            found = seal_input.secrets(_read((what or ["-"])[0]).decode(), namespace, wanted)
+        else:
+            found = seal_input.one(name, namespace, _values(what or [], from_file or [], ask or []), kind, wanted)
+        manifests = [sealing.sealed_secret(secret, certificate, each) for secret, each in found]
+        _write(manifests, output, force)
+    except UnicodeDecodeError:
+        _refused("the Secrets are no text in UTF-8")
+    except OpsError as error:
+        _refused(str(error))
+
+
+def _certificate(stack: str | None, file: pathlib.Path | None, directory: pathlib.Path) -> bytes:
+    if file is not None:
+        return _read(str(file))
+    found = Stack(str(stack), directory).output("sealing").get("certificate")
+    if not found:
+        raise OpsError(f"stack {stack} has no certificate: it is not up, or addons.sealedSecrets is off")
+    return str(found).encode()
+
+
+def _values(pairs: list[str], files: list[str], asked: list[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+
+    def add(key: str, value: bytes) -> None:
+        if key in found:
+            raise OpsError(f"the key {key} is given twice")
+        found[key] = value
+
+    if pairs:
+        typer.echo("note: KEY=VALUE is seen by other users of this machine; --ask and --from-file are not", err=True)
+    for number, pair in enumerate(pairs, 1):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise OpsError(f"value {number} is not of the form KEY=VALUE")
+        add(key, value.encode())
+    for pair in files:
+        key, equals, path = pair.partition("=")
+        add(key if equals else pathlib.Path(pair).name, _read(path if equals else pair))
+    if asked and not _interactive():
+        raise OpsError("nobody can be asked here: use --from-file KEY=- for a value on stdin")
+    for key in asked:
+        add(key, typer.prompt(key, hide_input=True, err=True).encode())
+    return found
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty()
+
+
+def _read(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        # The path of a KEY=VALUE that lacks --name would be its value.
+        shown = f"{path.partition('=')[0]}=… (a value needs --name)" if "=" in path else path
+        raise OpsError(f"cannot read {shown}: {error.strerror}") from None
+
+
+def _write(manifests: list[dict[str, object]], output: pathlib.Path | None, force: bool) -> None:
+    import yaml
+
+    text = yaml.safe_dump_all(manifests, sort_keys=False, width=float("inf"))
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with output.open("w" if force else "x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OpsError(f"{output} is there already: give --force to replace it") from None
+    except OSError as error:
+        raise OpsError(f"cannot write {output}: {error.strerror}") from None
+
+
+def _usage(problem: str) -> None:
+    typer.echo(f"error: {problem}", err=True)
+    raise typer.Exit(2)
+
+
+def _refused(problem: str) -> None:
+    typer.echo(f"error: {problem}", err=True)
+    raise typer.Exit(1)
