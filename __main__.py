@@ -14,7 +14,7 @@ from components import cluster, providers
 from components.addons import cert_manager, external_dns, ingress_nginx, issuers, sealed_secrets, sealing_key, traefik
 from components.cluster import namespaces
 from components.dns import credentials, route53
-from components.gitops import access, argocd, project
+from components.gitops import access, argocd, connections, project, root
 
 settings, secrets = config.load(), config.load_secrets()
 preflight.check(settings, secrets)
@@ -33,7 +33,10 @@ def inside(*after: pulumi.Resource) -> pulumi.ResourceOptions:
 
 
 spaces = namespaces.Namespaces("namespaces", arguments.platform_namespaces(settings), inside())
-argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"]), inside())
+known = connections.Connections(
+    "connections", arguments.connections_of_argo_cd(settings, secrets, spaces["argocd"], zones), inside()
+)
+argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"]), inside(known))
 platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
 keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
 
@@ -65,6 +68,8 @@ if on.cert_manager.enabled:
     issuer_names = made.names
 # Last to come and first to go, so that external-dns and cert-manager can clean up after them.
 needed = [part for name, part in installed.items() if name != "sealed-secrets"] + ([made] if made else [])
-access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
+entrance = access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
+if settings.gitops.hand_over:
+    root.Root("root", arguments.root_application(settings), inside(entrance, *installed.values()))
 
 outputs.export(settings, target, zones, argo, certificate, issuer_names, installed)

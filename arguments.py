@@ -25,7 +25,7 @@ from components.addons import (
 )
 from components.cluster import existing, ionos, namespaces
 from components.dns import credentials, route53
-from components.gitops import access, application, argocd, project
+from components.gitops import access, application, argocd, connections, project, root
 from settings import cluster as cluster_settings
 
 ARGOCD = "argocd"
@@ -118,6 +118,36 @@ def argo_cd(settings: config.Settings, secrets: config.Secrets, namespace: pulum
         values=wanted.values,
         mirror=settings.charts.mirror,
         timeout_minutes=settings.wait_minutes,
+    )
+
+
+def connections_of_argo_cd(
+    settings: config.Settings, secrets: config.Secrets, namespace: pulumi.Input[str], zones: route53.Route53 | None
+) -> connections.ConnectionsArgs:
+    """What Argo CD knows of the environment, and the GitOps repository's credential."""
+    facts: dict[str, pulumi.Input[str]] = {"domain": settings.domain, "ingress_class": ingress_class(settings)}
+    if zones:
+        facts["dns_zone_id"] = zones.zones[0].id
+    if settings.addons.cert_manager.enabled:
+        facts["cluster_issuer"] = settings.addons.cert_manager.issuer.name
+    return connections.ConnectionsArgs(
+        namespace, settings.environment, facts, settings.gitops.repository, _credential(settings.gitops, secrets)
+    )
+
+
+def root_application(settings: config.Settings) -> root.RootArgs:
+    """The folder of the GitOps repository that is handed over."""
+    wanted = settings.gitops
+    if wanted.repository is None:
+        raise ValueError("there is no repository to hand over to")
+    return root.RootArgs(
+        repository=wanted.repository,
+        revision=wanted.revision,
+        path=wanted.path,
+        include=wanted.include,
+        exclude=wanted.exclude,
+        wait_healthy=wanted.wait_healthy,
+        timeout=f"{wanted.timeout_minutes}m",
     )
 
 
@@ -245,6 +275,20 @@ def _install(settings: config.Settings, wanted: Any, namespace: pulumi.Input[str
         mirror=settings.charts.mirror,
         timeout=f"{wanted.timeout_minutes}m",
     )
+
+
+def _credential(
+    wanted: config.Gitops, secrets: config.Secrets
+) -> connections.GithubApp | connections.DeployKey | connections.Token | None:
+    if wanted.github_app and secrets.gitops_app_key is not None:
+        return connections.GithubApp(
+            wanted.github_app.app_id, wanted.github_app.installation_id, secrets.gitops_app_key
+        )
+    if secrets.gitops_deploy_key is not None:
+        return connections.DeployKey(secrets.gitops_deploy_key)
+    if secrets.gitops_token is not None:
+        return connections.Token(wanted.username, secrets.gitops_token)
+    return None
 
 
 def _pool(pool: cluster_settings.Pool) -> ionos.PoolArgs:

@@ -202,6 +202,22 @@ def repository_path(value: str) -> str:
     return value
 
 
+def repository_folder(value: str) -> str:
+    """A folder inside the GitOps repository, or its root as `.`."""
+    if not re.fullmatch(r"\.|[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*", value):
+        fix = "write the path from the repository's root, such as applications_sbx"
+        raise base.refuse(f"{show(value)} is no folder of the repository", fix)
+    return value
+
+
+def file_glob(value: str) -> str:
+    """A pattern of file names, as Argo CD takes it; several are joined by `{,}`, so that neither may be inside."""
+    if not re.fullmatch(r"[A-Za-z0-9._*?-][A-Za-z0-9._*?/-]{0,199}", value) or value.startswith("./"):
+        fix = "write one such as infrastructure/* or *.yaml, relative to gitops.path"
+        raise base.refuse(f"{show(value)} is no pattern of files", fix)
+    return value
+
+
 def label_key(value: str) -> str:
     """A Kubernetes label's key."""
     if not LABEL_KEY.fullmatch(value):

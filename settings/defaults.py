@@ -41,6 +41,8 @@ def fill(given: dict[str, Any], stack: str) -> dict[str, Any]:
         argocd.setdefault("host", f"argocd.{main}")
     argocd.setdefault("adminEnabled", "github" not in argocd)
 
+    trees.mapping(raw["gitops"]).setdefault("path", f"applications_{environment}")
+
     addons = trees.mapping(raw["addons"])
     for key in ADDONS:
         trees.mapping(addons.setdefault(key, {})).setdefault("timeoutMinutes", raw.get("waitMinutes", 10))

@@ -19,6 +19,9 @@ SECRETS = {
     "githubClientSecret": "client secret of the OAuth app (argocd.github)",
     "ionosToken": "IONOS API token, unless the environment has IONOS_TOKEN (cluster.provider ionos)",
     "ionosDnsToken": "IONOS token of external-dns's webhook (dns.provider ionos)",
+    "gitopsAppKey": "private key of the GitHub App that reads the repository (gitops.githubApp)",
+    "gitopsDeployKey": "SSH key that reads the repository (gitops.repository git@...)",
+    "gitopsToken": "access token that reads the repository (gitops.repository https://...)",
 }
 """Keys that are set with `pulumi config set --secret`, and what each is for."""
 
@@ -55,6 +58,7 @@ def rules(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     yield from dns_section.rules(settings.dns, secrets)
     yield from argocd_section.rules(settings.argocd, settings.dns, secrets)
     yield from addons_section.rules(settings.addons, settings.dns, settings.gitops.repository)
+    yield from gitops_section.rules(settings.gitops, secrets)
 
 
 def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
@@ -76,11 +80,13 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     elif not where.cert_manager.enabled:
         problem = "nobody makes Argo CD's certificate"
         yield errors.Mistake("addons.certManager.enabled", problem, "provide the Secret of its Ingress yourself")
+    yield from gitops_section.warnings(settings.gitops, secrets)
     unused = {
         "kubeconfig": isinstance(place, cluster_section.IonosCluster),
         "ionosToken": isinstance(place, cluster_section.ExistingCluster),
         "githubClientSecret": settings.argocd.github is None,
         "ionosDnsToken": settings.dns.provider != "ionos",
+        **gitops_section.unused(settings.gitops),
     }
     for key, idle in unused.items():
         if idle and key in secrets:

@@ -22,6 +22,9 @@ class Secrets:
     github_client_secret: pulumi.Output[str] | None
     ionos_token: pulumi.Output[str] | None
     ionos_dns_token: pulumi.Output[str] | None
+    gitops_app_key: pulumi.Output[str] | None = None
+    gitops_deploy_key: pulumi.Output[str] | None = None
+    gitops_token: pulumi.Output[str] | None = None
 
 
 def load() -> model.Settings:
@@ -73,6 +76,9 @@ def load_secrets() -> Secrets:
         github_client_secret=secret("githubClientSecret"),
         ionos_token=secret("ionosToken"),
         ionos_dns_token=secret("ionosDnsToken"),
+        gitops_app_key=secret("gitopsAppKey"),
+        gitops_deploy_key=secret("gitopsDeployKey"),
+        gitops_token=secret("gitopsToken"),
     )
 
 

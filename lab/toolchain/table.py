@@ -175,6 +175,8 @@ SYSTEM_TOOLS: tuple[model.SystemTool, ...] = (
         model.Fit(("--version",), r"Redis server v=(\d+\.\d+\.\d+)", (6,), (9,)),
         stand_in="redis-check-rdb",
     ),
+    # Argo CD's repo-server fetches with it.
+    model.SystemTool("git", "git", model.Fit(("--version",), r"git version (\d+\.\d+(?:\.\d+)?)", (2, 20), (3,))),
 )
 
 TEST_TOOLS: tuple[model.SystemTool, ...] = (

@@ -103,6 +103,41 @@ def test_argo_cds_way_in_comes_after_the_controllers_that_clean_up_behind_it() -
     assert {"ingress-nginx", "external-dns", "cert-manager", "letsencrypt-sbx-issuer", "argocd"} <= needed
 
 
+def test_argo_cd_knows_the_environment_from_its_start() -> None:
+    run = environment("sbx")
+    cluster = run.one("kubernetes:core/v1:Secret", "connections-cluster")
+    zone = run.outputs["dns"]["zoneId"]
+    assert cluster.inputs["metadata"]["annotations"] == {
+        "environment": "sbx", "domain": "dome-marketplace-sbx.org", "dns_zone_id": zone,
+        "cluster_issuer": "letsencrypt-sbx-issuer", "ingress_class": "nginx",
+    }  # fmt: skip
+    assert cluster.urn in run.one("kubernetes:helm.sh/v3:Release").dependencies
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_committed_stack_hands_over(stack: str) -> None:
+    projects = environment(stack).of_type("kubernetes:argoproj.io/v1alpha1:AppProject")
+    assert "root-project" not in {r.name for r in projects}, "Argo CD would delete what CI has applied and Git lacks"
+
+
+def test_the_root_application_comes_after_every_add_on() -> None:
+    given = {
+        **config("sbx"),
+        "gitops-platform:gitops": json.dumps({"repository": "https://github.com/o/r", "handOver": True}),
+        "gitops-platform:gitopsToken": "token-canary",
+    }
+    run = recording.run_main("sbx", given, ("gitops-platform:gitopsToken",))
+    made = {r.urn: r for r in run.resources}
+    root = run.one("kubernetes:argoproj.io/v1alpha1:Application", "root")
+    assert root.inputs["spec"]["source"]["path"] == "applications_sbx"
+    before = {made[urn].name for urn in root.dependencies}
+    assert {"sealed-secrets", "ingress-nginx", "external-dns", "cert-manager", "argocd-access"} <= before
+    repository = run.one("kubernetes:core/v1:Secret", "connections-repository")
+    assert repository.inputs["stringData"]["password"] == "token-canary"
+    assert "stringData" in repository.secrets
+    assert repository.urn in run.one("kubernetes:helm.sh/v3:Release").dependencies
+
+
 def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
     run = environment("sbx")
     assert {r.inputs["name"] for r in run.of_type("aws:route53/zone:Zone")} == {

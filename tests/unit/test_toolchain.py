@@ -381,7 +381,7 @@ def test_a_machine_without_go_is_told_what_to_install(machine: Machine) -> None:
 
 
 def test_a_missing_system_package_is_named_where_it_cannot_be_installed(machine: Machine) -> None:
-    with pytest.raises(toolchain.ToolchainError, match=r"apt-get install .*bubblewrap redis-tools"):
+    with pytest.raises(toolchain.ToolchainError, match=r"apt-get install .*bubblewrap redis-tools git"):
         toolchain.ensure_system_packages(quiet)
 
 
@@ -404,10 +404,13 @@ def test_system_packages_are_installed_without_a_question_as_root(
     def install(command: list[str]) -> None:
         commands.append(command)
         machine.says("redis-server", "Redis server v=7.0.15")
+        machine.says("git", "git version 2.39.5")
 
     monkeypatch.setattr(system, "_run", install)
     toolchain.ensure_system_packages(quiet)
-    assert [command[-1] for command in commands] == ["update", "redis-tools"], "lists first, then only what is missing"
+    assert [command[-1] for command in commands] == ["update", "git"], "lists first"
+    assert commands[1][-2:] == ["redis-tools", "git"], "then only what is missing"
+    assert "bubblewrap" not in commands[1]
     commands.clear()
     toolchain.ensure_system_packages(quiet)
     assert commands == [], "a machine that has them is left alone"
@@ -424,6 +427,7 @@ def test_redis_is_found_under_the_name_that_debians_tools_give_it(machine: Machi
 
 def test_a_sandbox_that_does_not_work_is_found_out_at_once(machine: Machine) -> None:
     machine.says("redis-server", "Redis server v=7.0.15")
+    machine.says("git", "git version 2.39.5")
     machine.put(
         "bwrap",
         '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\n'
