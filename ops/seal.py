@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+import yaml
 
 from ops import stackfiles
 from ops.stack import OpsError, Stack
@@ -47,6 +49,9 @@ def seal(
         typer.Option(metavar="|".join(SCOPES), help="Where it can be opened.", show_default="the Secret's, or strict"),
     ] = None,
     output: Annotated[pathlib.Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Write one JSON object (a List of several), not YAML.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file of --output.")] = False,
     directory: Annotated[
         pathlib.Path,
@@ -60,7 +65,7 @@ def seal(
     Example: python -m ops seal --name db -n marketplace --ask password --cert sealing.pem
 
     Strict: opened under this name in this namespace only. A KEY=VALUE is seen in the list of processes and
-    stays in the shell's history: --ask and --from-file are not. Needs no cluster and no kubeseal. Exit code:
+    stays in the shell's history: --ask and --from-file are not. Needs no cluster and no kubeseal. Exit codes:
     0 sealed, 1 refused (nothing is written), 2 wrong usage.
     """
     if (stack is None) == (cert is None):
@@ -81,7 +86,7 @@ def seal(
         else:
             found = seal_input.one(name, namespace, _values(what or [], from_file or [], ask or []), kind, wanted)
         manifests = [sealing.sealed_secret(secret, certificate, each) for secret, each in found]
-        _write(manifests, output, force)
+        _write(_as_json(manifests) if as_json else _as_yaml(manifests), output, force)
     except UnicodeDecodeError:
         _refused("the Secrets are no text in UTF-8")
     except OpsError as error:
@@ -137,10 +142,16 @@ def _read(path: str) -> bytes:
         raise OpsError(f"cannot read {shown}: {error.strerror}") from None
 
 
-def _write(manifests: list[dict[str, object]], output: pathlib.Path | None, force: bool) -> None:
-    import yaml
+def _as_yaml(manifests: list[dict[str, object]]) -> str:
+    return yaml.safe_dump_all(manifests, sort_keys=False, width=float("inf"))
 
-    text = yaml.safe_dump_all(manifests, sort_keys=False, width=float("inf"))
+
+def _as_json(manifests: list[dict[str, object]]) -> str:
+    several = {"apiVersion": "v1", "kind": "List", "items": manifests}
+    return json.dumps(manifests[0] if len(manifests) == 1 else several, indent=2) + "\n"
+
+
+def _write(text: str, output: pathlib.Path | None, force: bool) -> None:
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -178,6 +178,13 @@ def test_several_documents_are_sealed_in_one_go(cert: pathlib.Path) -> None:
     assert opened(manifests[1]["spec"]["encryptedData"]["password"], "b/two") == CANARY.encode()
 
 
+def test_json_is_one_object_whatever_there_is(cert: pathlib.Path) -> None:
+    one = json.loads(seal(cert, "--json", given=secret()).stdout)
+    assert opened(one["spec"]["encryptedData"]["password"], "shop/db") == CANARY.encode()
+    several = json.loads(seal(cert, "--json", given=yaml.safe_dump_all([secret(), secret()])).stdout)
+    assert (several["kind"], [each["kind"] for each in several["items"]]) == ("List", ["SealedSecret"] * 2)
+
+
 @pytest.mark.parametrize("scope", ["namespace-wide", "cluster-wide"])
 def test_a_wider_scope_is_asked_for_or_named_by_the_secret(cert: pathlib.Path, scope: str) -> None:
     mark = {f"sealedsecrets.bitnami.com/{scope}": "true"}
