@@ -50,8 +50,15 @@ def _secrets_planted(engine: engines.Engine) -> None:
     assert GITHUB_CANARY not in file.read_text(), "the stack file holds the secret encrypted"
 
 
-def test_preview_of_nothing_creates_everything_and_touches_nothing(engine: engines.Engine) -> None:
+def test_preview_of_nothing_creates_everything_and_touches_nothing(
+    engine: engines.Engine, tmp_path: pathlib.Path
+) -> None:
     preview = engine.preview()
+    (tmp_path / "lab.json").write_text(json.dumps(preview))
+    report = engine.run("python", "-m", "ops", "preview-report", str(tmp_path))
+    assert f"| `lab` | new, nothing exists yet | {len(preview['steps'])} |" in report.out, (
+        "the report reads this engine"
+    )
     assert set(operations(preview)) == {"create"}
     assert len(preview["steps"]) <= 100, "the whole environment is at most 100 resources"
     assert not engine.ionos_objects(), "a preview makes nothing"

@@ -1,0 +1,248 @@
+"""What `pulumi preview --json` says, read into few plain values. Pure; never a value of a resource, only names.
+
+Its shape, as Pulumi 3 prints it: `{config, steps: [{op, urn, oldState, newState, detailedDiff, diffReasons,
+replaceReasons}], diagnostics: [{urn, message, severity}], changeSummary: {op: count}}`. A failed preview prints
+the same with what it came to, and an error among the diagnostics.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ops import login, scrub
+
+OPERATIONS = ("create", "update", "replace", "delete")
+_SAME_AS = {
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "import-replacement": "replace",
+    "import": "import",
+    "discard-replaced": "replace",
+    "remove-pending-replace": "replace",
+}
+_NOTHING = ("same", "read", "refresh", "read-replacement", "discard", "read-discard")
+"""Operations that change nothing that exists."""
+
+_HARM = {
+    "ionoscloud:k8s/nodePool:NodePool": "node pool: its nodes go, and every pod on them has to move",
+    "ionoscloud:k8s/cluster:Cluster": "cluster: everything on it goes",
+    "ionoscloud:compute/datacenter:Datacenter": "datacenter: everything in it goes",
+    "ionoscloud:compute/iPBlock:IPBlock": "reserved addresses: clients reach the ingress by other ones afterwards",
+    "aws:route53/zone:Zone": "hosted zone: its registrar has to point to other name servers",
+    "tls:index/privateKey:PrivateKey": "sealing key: what was sealed for it cannot be opened any more",
+    "kubernetes:helm.sh/v3:Release": "Helm release: it is uninstalled",
+}
+"""What it means when one of these is replaced or deleted."""
+
+_PLATFORM_NAMESPACES = "platform:cluster:Namespaces"
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One resource that would change. `keys`: paths of properties; `harm`: why to look twice, if there is a reason."""
+
+    op: str
+    type: str
+    name: str
+    keys: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    harm: str | None = None
+
+    @property
+    def drastic(self) -> bool:
+        """Whether something that exists goes away."""
+        return self.op in ("replace", "delete")
+
+
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    """A stack's preview. `problem`: why it cannot be read, and what to do; then the rest is empty."""
+
+    stack: str
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    new: bool = False
+    problem: str | None = None
+
+    @property
+    def outcome(self) -> str:
+        """`unreadable`, `failed`, `drastic` (something goes away), `new`, `changes` or `unchanged`."""
+        if self.problem:
+            return "unreadable"
+        if self.errors:
+            return "failed"
+        if any(self.counts.get(op) for op in ("replace", "delete")) or any(one.drastic for one in self.changes):
+            return "drastic"
+        if self.new:
+            return "new"
+        changing = any(count for op, count in self.counts.items() if op not in _NOTHING)
+        return "changes" if changing or self.changes else "unchanged"
+
+
+def read(stack: str, text: str, said: str = "", known: Iterable[str] = ()) -> Preview:
+    """The preview of a stack: `text` is what Pulumi printed, `said` what it wrote to stderr, `known` secrets.
+
+    Never raises: what cannot be read is said in `problem`.
+    """
+    known = list(known)
+    if not text.strip():
+        return Preview(stack, problem=_silent(stack, said, known))
+    try:
+        found = json.loads(text[_start(text) :])
+        if isinstance(found, dict) and "outcome" in str(found.get("stacks"))[:1000]:
+            return _reported(stack, found["stacks"])
+        return _read(stack, found, known)
+    except RecursionError:
+        return Preview(stack, problem=_ODD)
+    except ValueError:
+        return Preview(stack, problem=_no_json(text))
+    except _Odd as odd:
+        return Preview(stack, problem=str(odd) or _ODD)
+
+
+class _Odd(Exception):
+    pass
+
+
+_ODD = (
+    "it does not have the shape that `pulumi preview --json` of Pulumi 3 has: run the preview with the version of "
+    "requirements.txt, and hand over what it prints as it is"
+)
+
+
+def _read(stack: str, found: Any, known: list[str]) -> Preview:
+    if isinstance(found, dict) and "sequence" in found:
+        raise _Odd("it is a stream of events: run the preview without PULUMI_ENABLE_STREAMING_JSON_PREVIEW")
+    if not isinstance(found, dict) or not ("steps" in found or "diagnostics" in found or "changeSummary" in found):
+        raise _Odd
+    steps = [_step(one) for one in _list(found.get("steps"))]
+    others = sorted({one[1] for one in steps} - {stack})
+    if others:
+        raise _Odd(f"it is a preview of stack {', '.join(others)}: name the file of {stack}")
+    changes = [_change(step) for step, _ in steps if step["op"] not in _NOTHING]
+    errors, warnings = _messages(_list(found.get("diagnostics")), known)
+    born = any(step["op"] == "create" and "::pulumi:pulumi:Stack::" in step["urn"] for step, _ in steps)
+    order = sorted(changes, key=lambda one: (not one.drastic, one.harm is None, one.op != "delete"))
+    return Preview(stack, _counts(found.get("changeSummary"), steps), tuple(order), errors, warnings, new=born)
+
+
+def _reported(stack: str, stacks: Any) -> Preview:
+    """A preview out of the report that `preview-report --json` made of it elsewhere."""
+    one = next((one for one in _list(stacks) if isinstance(one, dict) and one.get("stack") == stack), None)
+    if one is None:
+        raise _Odd(f"it is a report without stack {stack}: name the file of {stack}")
+    try:
+        changes = [
+            Change(**{**change, "keys": tuple(change["keys"]), "reasons": tuple(change["reasons"])})
+            for change in one["changes"]
+        ]
+        errors, warnings = tuple(map(str, one["errors"])), tuple(map(str, one["warnings"]))
+        counts = {str(op): int(count) for op, count in one["counts"].items()}
+        return Preview(stack, counts, tuple(changes), errors, warnings, one["outcome"] == "new", one["problem"])
+    except (KeyError, TypeError, AttributeError):
+        raise _Odd from None
+
+
+def _start(text: str) -> int:
+    """Where the JSON begins: after lines that a wrapper may have printed before it."""
+    begin = re.search(r"^\s*[\[{]", text, re.MULTILINE)
+    return begin.start() if begin else 0
+
+
+def _no_json(text: str) -> str:
+    if text.lstrip().startswith("{"):
+        lines = text.strip().splitlines()
+        if len(lines) > 1 and '"sequence"' in lines[0]:
+            return "it is a stream of events: run the preview without PULUMI_ENABLE_STREAMING_JSON_PREVIEW"
+        return f"it is cut off after {len(text)} characters: the preview did not end; run it again"
+    return "it is not JSON: hand over what `pulumi preview --json` prints, without its stderr"
+
+
+def _silent(stack: str, said: str, known: list[str]) -> str:
+    if advice := login.advice(said):
+        return f"the preview could not begin: {advice}"
+    if said.strip():
+        return f"the preview could not begin: {scrub.scrub(_plain(said), known)[-600:]}"
+    return f"the preview printed nothing: it could not begin; the log of `pulumi preview --stack {stack}` says why"
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _Odd
+    return value
+
+
+def _step(step: Any) -> tuple[dict[str, Any], str]:
+    """A step and the stack it belongs to."""
+    if not isinstance(step, dict) or not isinstance(step.get("op"), str) or not isinstance(step.get("urn"), str):
+        raise _Odd
+    parts = step["urn"].split("::", 3)
+    if len(parts) != 4 or not parts[0].startswith("urn:pulumi:"):
+        raise _Odd
+    return step, parts[0].removeprefix("urn:pulumi:")
+
+
+def _change(step: dict[str, Any]) -> Change:
+    _, _, chain, name = step["urn"].split("::", 3)
+    kind, op = chain.rpartition("$")[2], _SAME_AS.get(step["op"], step["op"])
+    detailed = step.get("detailedDiff")
+    keys = list(detailed) if isinstance(detailed, dict) else _texts(step.get("diffReasons"))
+    change = Change(op, kind, name, tuple(keys), tuple(_texts(step.get("replaceReasons"))))
+    return dataclasses.replace(change, harm=_harm(kind, chain) if change.drastic else None)
+
+
+def _harm(kind: str, chain: str) -> str | None:
+    if kind.startswith("pulumi:providers:"):
+        return "provider: everything that was made through it may be replaced too"
+    if kind == "kubernetes:core/v1:Namespace":
+        whose = "namespace" if _PLATFORM_NAMESPACES in chain else "app owner's namespace"
+        return f"{whose}: everything in it goes"
+    return _HARM.get(kind)
+
+
+def _counts(summary: Any, steps: list[tuple[dict[str, Any], str]]) -> dict[str, int]:
+    counts: collections.Counter[str] = collections.Counter()
+    if isinstance(summary, dict) and all(type(count) is int for count in summary.values()):
+        for op, count in summary.items():
+            counts[_SAME_AS.get(op, op)] += count
+    else:
+        counts.update(_SAME_AS.get(step["op"], step["op"]) for step, _ in steps)
+    return dict(counts)
+
+
+def _messages(diagnostics: list[Any], known: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Errors and warnings, each once, without secrets."""
+    found: dict[str, list[str]] = {"error": [], "warning": []}
+    for one in diagnostics:
+        if not isinstance(one, dict) or not isinstance(one.get("message"), str):
+            raise _Odd
+        severity = str(one.get("severity"))
+        if severity not in found:
+            continue
+        text = scrub.scrub(_plain(one["message"]).removeprefix(f"{severity}: "), known)
+        urn = one.get("urn")
+        name = urn.rpartition("::")[2] if isinstance(urn, str) and "pulumi:pulumi:Stack::" not in urn else ""
+        text = f"{name}: {text}" if name and not text.startswith(name) else text
+        if text and text not in found[severity]:
+            found[severity].append(text)
+    told = [text for text in found["error"] if "program exited with non-zero exit code" not in text]
+    return tuple(told or found["error"]), tuple(found["warning"])
+
+
+def _plain(text: str) -> str:
+    """Without colours, Pulumi's own colour marks, and control characters."""
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>", "", text)
+    return "".join(one for one in text if one in "\n\t" or one.isprintable()).strip()
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
