@@ -1,0 +1,222 @@
+"""The workflows of .github: what they may do, what forks can reach, and the order of environments."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+import yaml
+
+from ops import __main__ as ops
+from ops import changed_stacks, stackfiles
+
+GITHUB = stackfiles.PROJECT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
+SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+ORDER = ["sbx", "dev", "dev2", "prd"]
+WRITES = {("pull-request", "comment"): {"pull-requests": "write"}, ("drift", "issue"): {"issues": "write"}}
+READS = {("deploy", "changed"): {"contents": "read", "actions": "read"}}
+
+
+def load(file: pathlib.Path) -> dict[str, Any]:
+    # BaseLoader: `on` is a key and not True.
+    return yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # noqa: S506
+
+
+def workflow(name: str) -> dict[str, Any]:
+    return load(GITHUB / "workflows" / f"{name}.yml")
+
+
+def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for file in WORKFLOWS:
+        for name, job in load(file)["jobs"].items():
+            yield file.stem, name, job
+
+
+def scripts() -> Iterator[str]:
+    for _, _, job in jobs():
+        yield from (step["run"] for step in job.get("steps", []) if "run" in step)
+    for file in ACTIONS:
+        yield from (step["run"] for step in load(file)["runs"]["steps"] if "run" in step)
+
+
+def test_the_workflows_are_there() -> None:
+    assert [file.stem for file in WORKFLOWS] == ["deploy", "drift", "pull-request", "up"]
+
+
+def test_every_action_is_pinned_by_its_commit_and_says_its_version() -> None:
+    used = [
+        (file.name, line.strip())
+        for file in (*WORKFLOWS, *ACTIONS)
+        for line in file.read_text().splitlines()
+        if re.match(r"\s*(- )?uses:", line)
+    ]
+    assert len(used) > 10
+    for file, line in used:
+        ours = re.search(r"uses: \./(\S+)$", line)
+        pinned = re.search(r"uses: [\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)
+        assert ours or pinned, f"{file}: `{line}`: a tag can be moved to other code, a commit cannot"
+        if ours:
+            there = stackfiles.PROJECT / ours[1]
+            assert there.is_file() or (there / "action.yml").is_file(), f"{file}: {ours[1]} is not there"
+
+
+def test_an_action_has_one_version_everywhere() -> None:
+    text = "\n".join(file.read_text() for file in (*WORKFLOWS, *ACTIONS))
+    pins = set(re.findall(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40}) # (\S+)", text))
+    assert len(pins) == len({name for name, _, _ in pins}), pins
+
+
+def test_permissions_are_the_least_that_do() -> None:
+    for file in WORKFLOWS:
+        assert load(file)["permissions"] == {}, f"{file.name}: nothing is allowed unless a job says so"
+    for name, job, content in jobs():
+        allowed = WRITES.get((name, job)) or READS.get((name, job)) or {"contents": "read"}
+        assert content["permissions"] == allowed, f"{name}: {job}"
+
+
+def test_a_job_that_may_write_runs_nothing_out_of_the_repository() -> None:
+    for name, job in WRITES:
+        steps = workflow(name)["jobs"][job]["steps"]
+        assert [step["uses"].split("@")[0] for step in steps if "uses" in step] == ["actions/download-artifact"]
+        assert "secrets." not in str(steps)
+
+
+def test_forks_see_no_secret() -> None:
+    for file in WORKFLOWS:
+        assert "pull_request_target" not in load(file)["on"], "it runs with secrets on code of strangers"
+    concerned = [file.stem for file in WORKFLOWS if "pull_request" in load(file)["on"]]
+    assert concerned == ["pull-request"]
+    with_secrets = []
+    for name, job in workflow("pull-request")["jobs"].items():
+        if "secrets" in str(job) or "environment" in job:
+            with_secrets.append(name)
+            assert SAME_REPOSITORY in job["if"], f"{name} has secrets and must be closed to forks"
+            assert "||" not in job["if"], "an alternative would open it again"
+    assert with_secrets == ["preview"], "secrets are in one job only"
+
+
+def test_the_preview_itself_never_leaves_its_job() -> None:
+    for name, job in (("pull-request", "preview"), ("drift", "look")):
+        steps = workflow(name)["jobs"][job]["steps"]
+        uploaded = [step["with"]["path"] for step in steps if "upload-artifact" in step.get("uses", "")]
+        assert uploaded == ["reports"], "whoever may read the repository may read its artifacts"
+        script = next(step["run"] for step in steps if "pulumi preview" in step.get("run", ""))
+        assert '> "previews/$STACK.json"' in script
+        assert '> "reports/$STACK.json"' in script
+
+
+def test_no_script_is_put_together_from_texts_of_others() -> None:
+    for script in scripts():
+        assert "${{" not in script, f"a branch's name would be run as code; hand it over in env:\n{script}"
+
+
+def test_checkouts_leave_no_token_behind() -> None:
+    for name, job, content in jobs():
+        for step in content.get("steps", []):
+            if step.get("uses", "").startswith("actions/checkout@"):
+                assert step["with"]["persist-credentials"] == "false", f"{name}: {job}"
+
+
+def test_every_job_ends_some_time() -> None:
+    for name, job, content in jobs():
+        assert "uses" in content or int(content["timeout-minutes"]) <= 240, f"{name}: {job}"
+
+
+def test_environments_are_deployed_in_their_order_and_a_failure_stops_the_rest() -> None:
+    chain = {name: job for name, job in workflow("deploy")["jobs"].items() if "uses" in job}
+    assert list(chain) == ORDER
+    for place, (stack, job) in enumerate(chain.items()):
+        assert job["needs"] == ["changed", *ORDER[:place]], "a skipped one in between must not hide an earlier failure"
+        assert job["with"] == {"stack": stack}
+        assert f"'{stack}'" in job["if"], "an environment that nothing changed for is left out"
+        if place:
+            assert "!failure() && !cancelled()" in job["if"]
+            assert "always()" not in job["if"]
+
+
+def test_every_committed_stack_is_deployed() -> None:
+    committed = {stack for stack in stackfiles.names(stackfiles.PROJECT) if stack != changed_stacks.LAB}
+    assert committed == set(ORDER), "add the environment to .github/workflows/deploy.yml, in its place"
+
+
+def test_up_is_behind_its_github_environment_alone_and_looks_whether_it_works() -> None:
+    job = workflow("up")["jobs"]["up"]
+    assert job["environment"] == "${{ inputs.stack }}", "its reviewers and its secrets"
+    assert job["concurrency"] == {"group": "up-${{ inputs.stack }}", "cancel-in-progress": "false"}
+    script = job["steps"][-1]["run"]
+    assert script.index("pulumi up --yes") < script.index("python -m ops ready")
+
+
+def test_drift_is_looked_for_every_night() -> None:
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", workflow("drift")["on"]["schedule"][0]["cron"])
+    assert "pulumi preview --refresh --json" in str(workflow("drift")["jobs"]["look"])
+
+
+def test_the_commands_in_scripts_exist() -> None:
+    tree, seen = typer.main.get_command(ops.app), set()
+    makefile = (stackfiles.PROJECT / "Makefile").read_text()
+    for script in scripts():
+        for target in re.findall(r"^\s*make ([a-z-]+)", script, re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+        for line in re.findall(r"python -m ops ([^|\n>)]*)", script.replace("\\\n", " ")):
+            words = shlex.split(line)
+            command = tree.commands.get(words[0])
+            assert command, f"python -m ops {words[0]}"
+            known = {option for one in command.params for option in one.opts}
+            assert {word for word in words if word.startswith("--")} <= known, line
+            seen.add(words[0])
+    assert seen == {"changed-stacks", "preview-report", "ready"}
+
+
+GH = """#!/bin/sh
+echo "$@" >> "$CALLS"
+case "$*" in *--paginate*) printf "$FOUND" ;; esac
+"""
+
+
+@pytest.fixture
+def posted(tmp_path: pathlib.Path) -> Any:
+    """Run the step of a job that calls `gh`; returns the changing calls it made."""
+    (tmp_path / "gh").write_text(GH)
+    (tmp_path / "gh").chmod(0o755)
+    for name in ("comment.md", "issue.md"):
+        (tmp_path / name).write_text("<!-- gitops-platform:x -->\n## X\n")
+
+    def run(name: str, job: str, found: str, **env: str) -> list[str]:
+        script = workflow(name)["jobs"][job]["steps"][-1]["run"]
+        calls = tmp_path / "calls"
+        calls.write_text("")
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "CALLS": str(calls), "FOUND": found}
+        environment |= {"GITHUB_REPOSITORY": "o/r", "NUMBER": "7", **env}
+        done = subprocess.run(
+            ["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        made = [line for line in calls.read_text().splitlines() if "--method" in line]
+        return [re.sub(r"api --method (\w+) (\S+).*", r"\1 \2", line) for line in made]
+
+    return run
+
+
+def test_one_comment_is_made_and_then_updated(posted: Any) -> None:
+    run = lambda found, stacks: posted("pull-request", "comment", found, STACKS=stacks)  # noqa: E731
+    assert run("", '["dev"]') == ["POST repos/o/r/issues/7/comments"]
+    assert run("41\\n42\\n", '["dev"]') == ["PATCH repos/o/r/issues/comments/41"]
+    assert run("41\\n", "[]") == ["PATCH repos/o/r/issues/comments/41"], "what it said before is not true any more"
+    assert run("", "[]") == [], "a change of the docs needs no comment"
+
+
+def test_one_issue_is_opened_updated_and_closed(posted: Any) -> None:
+    run = lambda found, clean: posted("drift", "issue", found, CLEAN=clean)  # noqa: E731
+    assert run("", "false") == ["POST repos/o/r/issues"]
+    assert run("9\\n", "false") == ["PATCH repos/o/r/issues/9"]
+    assert run("9\\n", "true") == ["POST repos/o/r/issues/9/comments", "PATCH repos/o/r/issues/9"]
+    assert run("", "true") == []
