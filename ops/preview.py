@@ -193,11 +193,15 @@ def _step(step: Any) -> tuple[dict[str, Any], str]:
 
 def _change(step: dict[str, Any]) -> Change:
     _, _, chain, name = step["urn"].split("::", 3)
-    kind, op = chain.rpartition("$")[2], _SAME_AS.get(step["op"], step["op"])
+    kind, op = chain.rpartition("$")[2], _operation(step["op"])
     detailed = step.get("detailedDiff")
     keys = list(detailed) if isinstance(detailed, dict) else _texts(step.get("diffReasons"))
     change = Change(op, kind, name, tuple(keys), tuple(_texts(step.get("replaceReasons"))))
     return dataclasses.replace(change, harm=_harm(kind, chain) if change.drastic else None)
+
+
+def _operation(op: str) -> str:
+    return _SAME_AS.get(op, op)
 
 
 def _harm(kind: str, chain: str) -> str | None:
@@ -210,12 +214,12 @@ def _harm(kind: str, chain: str) -> str | None:
 
 
 def _counts(summary: Any, steps: list[tuple[dict[str, Any], str]]) -> dict[str, int]:
-    counts: collections.Counter[str] = collections.Counter()
+    counts = collections.Counter[str]()
     if isinstance(summary, dict) and all(type(count) is int for count in summary.values()):
         for op, count in summary.items():
-            counts[_SAME_AS.get(op, op)] += count
+            counts[_operation(op)] += count
     else:
-        counts.update(_SAME_AS.get(step["op"], step["op"]) for step, _ in steps)
+        counts.update(_operation(step["op"]) for step, _ in steps)
     return dict(counts)
 
 

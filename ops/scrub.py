@@ -30,7 +30,7 @@ _PATTERNS = [
     (r"\b(?:gh[pousr]_|github_pat_|pul-|xox[abp]-|hvs\.)[A-Za-z0-9_-]{8,}", SECRET),
     (r"\bv1:[A-Za-z0-9+/=]{6,}:[A-Za-z0-9+/=]{6,}", SECRET),
 ]  # fmt: skip
-_PATTERNS = [(re.compile(pattern, re.DOTALL), by) for pattern, by in _PATTERNS]
+_COMPILED = [(re.compile(pattern, re.DOTALL), by) for pattern, by in _PATTERNS]
 _RUN = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 
 
@@ -38,7 +38,7 @@ def scrub(text: str, known: Iterable[str] = ()) -> str:
     """The text without `known` secrets and without anything that has the form of one."""
     for value in sorted(known, key=len, reverse=True):
         text = text.replace(value, SECRET)
-    for pattern, by in _PATTERNS:
+    for pattern, by in _COMPILED:
         text = pattern.sub(by, text)
     return _RUN.sub(lambda run: SECRET if _is_random(run[0]) else run[0], text)
 
