@@ -105,6 +105,8 @@ SAID = {
     '"http://127.0.0.1:1/": dial tcp 127.0.0.1:1: connect: connection refused': "cannot be reached",
     'Logging in using access token from PULUMI_ACCESS_TOKEN\nerror: performing HTTP request: Get "https://x/api/user": '
     "dial tcp: lookup x: no such host": "cannot be reached",
+    "error: error listing stacks: could not list bucket: blob (code=NotFound): operation error S3: ListObjectsV2, "
+    "https response error StatusCode: 404, NoSuchBucket: The specified bucket does not exist": "bucket is not there",
     "error: invalid access token": "PULUMI_ACCESS_TOKEN",
 }
 
