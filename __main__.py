@@ -6,11 +6,13 @@ destroy runs the graph backwards.
 
 import pulumi
 
+import access_arguments
 import arguments
 import outputs
 import preflight
 import settings as config
 from components import cluster, providers
+from components.access import app_owner
 from components.addons import cert_manager, external_dns, ingress_nginx, issuers, sealed_secrets, sealing_key, traefik
 from components.cluster import namespaces
 from components.dns import credentials, route53
@@ -69,7 +71,10 @@ if on.cert_manager.enabled:
 # Last to come and first to go, so that external-dns and cert-manager can clean up after them.
 needed = [part for name, part in installed.items() if name != "sealed-secrets"] + ([made] if made else [])
 entrance = access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
+owners = app_owner.create(access_arguments.app_owners(settings, target.kubeconfig), inside())
+corners = project.create(access_arguments.owner_projects(settings), inside(argo))
 if settings.gitops.hand_over:
-    root.Root("root", arguments.root_application(settings), inside(entrance, *installed.values()))
+    before = inside(entrance, *installed.values(), *owners, *corners)
+    root.Root("root", arguments.root_application(settings), before)
 
-outputs.export(settings, target, zones, argo, certificate, issuer_names, installed)
+outputs.export(settings, target, zones, argo, certificate, issuer_names, installed, owners)

@@ -12,6 +12,7 @@ import pulumi
 
 import settings as config
 from components import cluster
+from components.access import app_owner
 from components.addons import addon, sealed_secrets
 from components.dns import route53
 from components.gitops import argocd
@@ -27,8 +28,9 @@ def export(
     certificate: pulumi.Output[str] | None,
     issuers: Sequence[str],
     addons: Mapping[str, addon.AddOn],
+    owners: Sequence[app_owner.AppOwner],
 ) -> None:
-    """Export the contract; `kubeconfig` is a secret whatever it was before.
+    """Export the contract; kubeconfigs are secrets whatever they were before.
 
     `addons` by name, which is also the name of the add-on's namespace: taken from here, it is known at
     preview already.
@@ -62,7 +64,23 @@ def export(
             name: {"chart": part.chart.name, "version": part.chart.version, "namespace": name}
             for name, part in addons.items()
         },
-        "appOwners": {},
+        "appOwners": {owner.args.namespace: _app_owner(owner.args) for owner in owners},
+        # Only of those whose settings ask for a token that never expires.
+        "appOwnerKubeconfigs": {
+            owner.args.namespace: owner.kubeconfig for owner in owners if owner.kubeconfig is not None
+        },
     }
     for key, value in contract.items():
         pulumi.export(key, value)
+
+
+def _app_owner(owner: app_owner.AppOwnerArgs) -> dict[str, Any]:
+    return {
+        "organization": owner.organization,
+        "serviceAccount": owner.service_account,
+        "user": owner.user,
+        "context": owner.context,
+        "readSecrets": owner.read_secrets,
+        "exec": owner.exec,
+        "permanentToken": owner.kubeconfig is not None,
+    }

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 import yaml
 
-from lab import layout, manual, processes, services, toolchain, workspace
+from lab import bench_owners, layout, manual, processes, services, toolchain, workspace
 
 RUNS = 5
 SDKS = "import pulumi, pulumi_kubernetes, pulumi_aws, pulumi_ionoscloud, pulumi_tls"
@@ -82,6 +82,8 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
         "resources": len(json.loads(state)["deployment"]["resources"]),
         "state_bytes": len(state),
     }
+    _say(f"{bench_owners.OWNERS} app owners")
+    result |= bench_owners.measure(lab, pulumi, _seconds)
     _say("destroy")
     pulumi("destroy", "--yes", "--skip-preview")
     _say("the same by hand")

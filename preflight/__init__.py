@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 import settings as config
-from preflight import cloud, cluster
+from preflight import cloud, cluster, owners
 
 
 def check(settings: config.Settings, secrets: config.Secrets) -> None:
@@ -21,6 +21,7 @@ def check(settings: config.Settings, secrets: config.Secrets) -> None:
     if secrets.kubeconfig is not None:
         kubeconfig = config.reveal("kubeconfig")
     found = list(problems(settings, os.environ, kubeconfig, has_ionos_token=secrets.ionos_token is not None))
+    found += owners.problems(settings)
     if found:
         count = f"{len(found)} thing{' is' if len(found) == 1 else 's are'} in the way"
         config.stop("\n".join([f"{count}; nothing was changed", *(f"  {one}" for one in found)]))

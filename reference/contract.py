@@ -85,7 +85,7 @@ class AppOwner(Part):
     organization: str = key("Whose namespace it is.", "example")
     service_account: str = key("The ServiceAccount that the kubeconfig acts as.", "marketplace-sa-sbx")
     user: str = key("User in the kubeconfig; unique over all environments.", "marketplace-user-sbx")
-    context: str = key("Context in the kubeconfig; unique over all environments.", "marketplace-context-sbx")
+    context: str = key("Context in the kubeconfig; unique over all environments.", "marketplace-sbx")
     read_secrets: bool = key("Whether it may read Secrets, and not only write them.", False)
     exec: bool = key("Whether it may run commands in pods.", False)
     permanent_token: bool = key("Whether `appOwnerKubeconfigs` has a kubeconfig of it.", False)
@@ -108,6 +108,10 @@ class Outputs(Part):
     )
     addons: dict[str, AddOn] = key("What runs, by its name.", {})
     app_owners: dict[str, AppOwner] = key("Who may do what, by namespace.", {})
+    app_owner_kubeconfigs: dict[str, str] = key(
+        "**Secret**, each. Kubeconfigs with tokens that never expire, of owners with `permanentToken`.",
+        {},
+    )
 
 
 def json_schema() -> dict[str, Any]:

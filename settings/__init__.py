@@ -8,6 +8,7 @@ Mistakes come all at once, as `SettingsError`; in the program as one error that 
 """
 
 from settings.addons import Addon, Addons, CertManager, ExternalDns, Ingress, SealedSecrets
+from settings.app_owners import AppOwner
 from settings.argocd import Argocd, Github, Rbac
 from settings.checks import show
 from settings.cluster import (
@@ -31,6 +32,7 @@ __all__ = [
     "SECRETS",
     "Addon",
     "Addons",
+    "AppOwner",
     "Argocd",
     "Autoscaling",
     "CertManager",

@@ -8,6 +8,7 @@ from typing import Annotated
 import pydantic
 
 from settings import addons as addons_section
+from settings import app_owners as app_owners_section
 from settings import argocd as argocd_section
 from settings import base, checks, errors
 from settings import cluster as cluster_section
@@ -44,6 +45,12 @@ class Settings(base.Section):
     charts: gitops_section.Charts = base.section(
         says="Where charts come from.", example={"mirror": "https://charts.example.org"}
     )
+    app_owners: list[app_owners_section.AppOwner] = base.field(
+        [], says="Who runs applications here.", example=[{"organization": "example", "namespaces": ["marketplace"]}]
+    )
+    confirm_removal: list[app_owners_section.NamespaceName] = base.field(
+        [], says="Namespaces that may be deleted with all in them, once no owner has them.", example=["marketplace"]
+    )
     wait_minutes: int = base.field(10, says="How long to wait for an add-on.", example=10, ge=1, le=120)
 
     @property
@@ -59,6 +66,7 @@ def rules(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     yield from argocd_section.rules(settings.argocd, settings.dns, secrets)
     yield from addons_section.rules(settings.addons, settings.dns, settings.gitops.repository)
     yield from gitops_section.rules(settings.gitops, secrets)
+    yield from app_owners_section.rules(settings.app_owners, settings.environment, settings.argocd)
 
 
 def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
@@ -81,6 +89,7 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
         problem = "nobody makes Argo CD's certificate"
         yield errors.Mistake("addons.certManager.enabled", problem, "provide the Secret of its Ingress yourself")
     yield from gitops_section.warnings(settings.gitops, secrets)
+    yield from app_owners_section.warnings(settings.app_owners, settings.confirm_removal, settings.argocd)
     unused = {
         "kubeconfig": isinstance(place, cluster_section.IonosCluster),
         "ionosToken": isinstance(place, cluster_section.ExistingCluster),

@@ -21,6 +21,8 @@ STAND_INS: dict[trees.Place, Any] = {
     ("dns", "domains"): ["example.org"],
 }
 """What is read on with where a setting that must be there is missing or wrong."""
+OWNER_STAND_INS = {"organization": "missing-{}", "namespaces": ["missing-{}"]}
+"""The same for one of `appOwners`, with its number: left out, it would change the others' numbers."""
 
 
 def parse(raw: Mapping[str, Any], stack: str, secrets_present: Collection[str] = ()) -> model.Settings:
@@ -113,21 +115,33 @@ def _salvage(
         # The last items of a list first, so that the others keep their numbers.
         wrong.sort(key=lambda one: [str(part).zfill(8) for part in one[0]], reverse=True)
         for place, is_missing in wrong:
-            numbers = [at for at, part in enumerate(place) if isinstance(part, int)]
-            doubtful.add(place[: numbers[0]] if numbers else place)
-            _mend(rest, place, is_missing)
+            mended = _mend(rest, place, is_missing)
+            # Without one of its items, a list's others have new numbers.
+            numbered = mended and isinstance(mended[-1], int)
+            doubtful.add(mended[:-1] if numbered else place)
     return None, found, doubtful
 
 
-def _mend(rest: dict[str, Any], place: trees.Place, is_missing: bool) -> None:
-    """Make one error go away: by a stand-in, or by leaving out the smallest thing that carries it."""
+def _mend(rest: dict[str, Any], place: trees.Place, is_missing: bool) -> trees.Place:
+    """Make one error go away: by a stand-in, or by leaving out the smallest thing that carries it.
+
+    Returns the place of what was replaced or left out.
+    """
     if place in STAND_INS and (is_missing or len(place) == 1):
         parent = trees.mapping(trees.at(rest, place[:-1]))
         parent[str(place[-1])] = copy.deepcopy(STAND_INS[place])
-        return
+        return place
+    match place:
+        case ("appOwners", int(number), ("organization" | "namespaces") as key) if trees.at(rest, place[:-1]):
+            text = json.dumps(OWNER_STAND_INS[key]).format(number)
+            trees.mapping(trees.at(rest, place[:-1]))[key] = json.loads(text)
+            return place
+        case _:
+            pass
     target = place[:-1] if is_missing else place
     while target and not trees.remove(rest, target):
         target = target[:-1]
+    return target
 
 
 def _is_written(given: dict[str, Any], error: pydantic_core.ErrorDetails) -> bool:

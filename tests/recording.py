@@ -92,6 +92,8 @@ class _Answers(mocks.Mocks):
                 state |= {"privateKeyPem": "PRIVATE KEY PEM"}
             case "tls:index/selfSignedCert:SelfSignedCert":
                 state |= {"certPem": "CERTIFICATE PEM"}
+            case "kubernetes:core/v1:Secret" if args.inputs.get("type") == "kubernetes.io/service-account-token":
+                state |= {"data": {"token": "Zm9yZXZlcg=="}}
         return f"{args.name}-id", state
 
     def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:  # type: ignore[override]

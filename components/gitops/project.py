@@ -1,32 +1,52 @@
-"""The AppProject `platform`, in which the add-ons live.
+"""AppProjects: which repositories and namespaces Applications may use, and who may see and sync them.
 
-It allows the add-ons' chart repositories and infrastructure namespaces and nothing else, so that an
-Application of somebody else that names this project cannot reach further.
+`platform` is for the add-ons; an app owner has one of its own. Each allows what it is for and nothing else,
+so that an Application of somebody else that names the project cannot reach further.
 https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#projects
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
 
 from components import manifests, options
 
+BOUNDS = [{"group": "", "kind": kind} for kind in ("ResourceQuota", "LimitRange")]
+"""What bounds a namespace; with it in their hands, owners could lift it."""
+TEAM = "team"
+
+
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """Limits of an app owner's project.
+
+    Args:
+        name: the organization.
+        kinds: the only kinds it may deploy, as "group/Kind" or "Kind"; empty: all that belong to a namespace.
+        group: who may see and sync its Applications, as Argo CD names groups of GitHub ("organization:team").
+    """
+
+    name: str
+    kinds: Sequence[str] = ()
+    group: str | None = None
+
 
 @dataclasses.dataclass(frozen=True)
 class ProjectArgs:
-    """Repositories (URLs) and namespaces that the project's Applications may use."""
+    """Repositories (URLs) and namespaces that the project's Applications may use; `owner` None: the platform's."""
 
     repositories: Sequence[str]
     namespaces: Sequence[str]
     argocd_namespace: str = "argocd"
+    owner: Owner | None = None
 
 
 class Project(pulumi.ComponentResource):
-    """The AppProject for the platform's add-ons.
+    """An AppProject.
 
     Children: the `argoproj.io/v1alpha1` AppProject, named as this component.
     """
@@ -41,20 +61,58 @@ class Project(pulumi.ComponentResource):
                 "apiVersion": "argoproj.io/v1alpha1",
                 "kind": "AppProject",
                 "metadata": {"name": name, "namespace": args.argocd_namespace, "labels": {"purpose": "infra"}},
-                "spec": spec(args),
+                "spec": spec(name, args),
             },
             opts=options.child(self, opts),
         )
         self.register_outputs({"name": name})
 
 
-def spec(args: ProjectArgs) -> dict[str, Any]:
-    """The AppProject's spec. Add-ons bring CRDs, ClusterRoles and webhooks: cluster kinds are open."""
+def create(wanted: Mapping[str, ProjectArgs], opts: pulumi.ResourceOptions) -> list[Project]:
+    """A project per name."""
+    return [Project(name, args, opts) for name, args in wanted.items()]
+
+
+def spec(name: str, args: ProjectArgs) -> dict[str, Any]:
+    """The AppProject's spec."""
     return {
-        "description": "Add-ons that the platform team owns",
         "sourceRepos": sorted(set(args.repositories)),
         "destinations": [
             {"server": "https://kubernetes.default.svc", "namespace": namespace} for namespace in args.namespaces
         ],
+        **(_owners(name, args.owner) if args.owner else _platforms()),
+    }
+
+
+def _platforms() -> dict[str, Any]:
+    # Add-ons bring CRDs, ClusterRoles and webhooks.
+    return {
+        "description": "Add-ons that the platform team owns",
         "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
     }
+
+
+def _owners(name: str, owner: Owner) -> dict[str, Any]:
+    limits: dict[str, Any] = {
+        "description": f"Applications of {owner.name}",
+        # Not even its namespaces: an Application could take their labels off, Pod Security's among them.
+        "clusterResourceWhitelist": [],
+        "namespaceResourceBlacklist": BOUNDS,
+    }
+    if owner.kinds:
+        kinds = [kind.rpartition("/") for kind in owner.kinds]
+        limits["namespaceResourceWhitelist"] = [{"group": group, "kind": kind} for group, _, kind in kinds]
+    if owner.group:
+        # A role of the project instead of lines in Argo CD's own policy: it comes and goes with the project, and
+        # Argo CD refuses one that speaks of anything outside of it.
+        rights = (("applications", "get"), ("applications", "sync"), ("logs", "get"))
+        role = f"proj:{name}:{TEAM}"
+        limits["roles"] = [
+            {
+                "name": TEAM,
+                "description": "Sees and syncs the Applications of this project",
+                "groups": [owner.group],
+                "policies": [f"p, {role}, {resource}, {action}, {name}/*, allow" for resource, action in rights],
+            }
+        ]
+    return limits

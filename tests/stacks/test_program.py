@@ -174,9 +174,56 @@ def test_an_add_on_that_is_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -
     off = {name: {"enabled": False} for name in ("sealedSecrets", "ingress", "externalDns", "certManager")}
     run = environment("lab", addons=off)
     assert run.of_type("kubernetes:argoproj.io/v1alpha1:Application") == []
-    assert [r.name for r in run.of_type("kubernetes:core/v1:Namespace")] == ["argocd"]
+    owned = set(run.outputs["appOwners"])
+    assert {r.name for r in run.of_type("kubernetes:core/v1:Namespace")} - owned == {"argocd"}
     assert run.outputs["addons"] == {}
     assert run.outputs["clusterIssuers"] == []
+
+
+TEAMS = {
+    "sbx": {"marketplace", "dome-trust"},
+    "dev": {"marketplace", "dome-trust", "in2"},
+    "dev2": {"marketplace", "dome-trust", "digitelts", "til"},
+    "prd": {"marketplace", "dome-trust", "in2", "digitelts", "til", "dome-certification", "zammad"},
+}
+
+
+@pytest.mark.parametrize("stack", TEAMS)
+def test_every_team_has_its_namespace_and_no_more_rights_than_it_needs(stack: str) -> None:
+    found = environment(stack).outputs["appOwners"]
+    assert set(found) == TEAMS[stack]
+    assert found["marketplace"] == {
+        "organization": "marketplace",
+        "serviceAccount": f"marketplace-sa-{stack}",
+        "user": f"marketplace-user-{stack}",
+        "context": f"marketplace-{stack}",
+        "readSecrets": False,
+        "exec": False,
+        "permanentToken": False,
+    }
+    for owner in found.values():
+        assert not any([owner["readSecrets"], owner["exec"], owner["permanentToken"]])
+
+
+def test_an_owners_project_comes_after_argo_cd_and_its_namespace_needs_no_argo_cd() -> None:
+    run = environment("lab")
+    made = {r.urn: r for r in run.resources}
+    applications = run.one("kubernetes:argoproj.io/v1alpha1:AppProject", "marketplace")
+    assert "argocd" in {made[urn].name for urn in applications.dependencies if urn in made}
+    namespace = run.one("kubernetes:core/v1:Namespace", "marketplace")
+    assert not [made[urn].name for urn in namespace.dependencies], "owners come in parallel with everything else"
+
+
+def test_a_permanent_token_is_a_secret_output_of_its_owner_alone() -> None:
+    given = [{"organization": "a", "namespaces": ["a"], "permanentToken": True},
+             {"organization": "b", "namespaces": ["b"]}]  # fmt: skip
+    run = environment("lab", appOwners=given)
+    assert run.secret_outputs == {"kubeconfig", "appOwnerKubeconfigs.a"}
+    assert list(run.outputs["appOwnerKubeconfigs"]) == ["a"]
+    assert "token: forever" in run.outputs["appOwnerKubeconfigs"]["a"]
+    assert [r.inputs["metadata"]["name"] for r in run.of_type("kubernetes:core/v1:Secret")
+            if r.inputs.get("type") == "kubernetes.io/service-account-token"] == ["a-sa-lab-token"]  # fmt: skip
+    assert run.outputs["appOwners"]["a"]["permanentToken"]
 
 
 def test_ionos_dns_needs_no_aws(monkeypatch: pytest.MonkeyPatch) -> None:

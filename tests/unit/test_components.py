@@ -85,7 +85,7 @@ def test_values_from_git_come_before_the_programs_own() -> None:
 
 
 def test_the_project_allows_the_named_repositories_and_namespaces_only() -> None:
-    spec = project.spec(project.ProjectArgs(["https://b", "https://a", "https://a"], ["one"]))
+    spec = project.spec("platform", project.ProjectArgs(["https://b", "https://a", "https://a"], ["one"]))
     assert spec["sourceRepos"] == ["https://a", "https://b"]
     assert spec["destinations"] == [{"server": "https://kubernetes.default.svc", "namespace": "one"}]
 

@@ -1,0 +1,188 @@
+"""Every rule of `appOwners` and `confirmRemoval`, and what a quota, a repository or a kind may look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import settings
+from settings import app_owners
+from tests.unit.test_settings_rules import GOOD, merged, mistakes
+
+SECRET = ("githubClientSecret",)
+GITHUB: dict[str, Any] = {"argocd": {"github": {"clientId": "Iv1.01234567", "organization": "Example"}}}
+PROJECT = {"repositories": ["https://github.com/example/apps"]}
+
+
+def owner(organization: str = "one", *namespaces: str, **keys: Any) -> dict[str, Any]:
+    return {"organization": organization, "namespaces": list(namespaces or [organization]), **keys}
+
+
+def owners(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"appOwners": list(entries), **more}
+
+
+def parse(raw: dict[str, Any], secrets: tuple[str, ...] = ()) -> settings.Settings:
+    return settings.parse(merged(GOOD, raw), "sbx", secrets)
+
+
+RULES: list[tuple[dict[str, Any], str, str]] = [
+    (owners(owner("one", "a"), owner("two", "a")), "appOwners[1].namespaces[0]", "appOwners[0].namespaces[0] too"),
+    (owners(owner("one", "a", "a")), "appOwners[0].namespaces[1]", "to one owner, once"),
+    (owners(owner("one", "a"), owner("one", "b")), "appOwners[1].organization", "into one entry"),
+    (owners(owner("one", "kube-system")), "appOwners[0].namespaces[0]", "the cluster's or the platform's"),
+    (owners(owner("one", "default")), "appOwners[0].namespaces[0]", "the cluster's or the platform's"),
+    (owners(owner("one", "argocd")), "appOwners[0].namespaces[0]", "the cluster's or the platform's"),
+    (owners(owner("one", "traefik")), "appOwners[0].namespaces[0]", "the cluster's or the platform's"),
+    (owners(owner("one", "Team_A")), "appOwners[0].namespaces[0]", "a-z, 0-9 and -"),
+    (owners(owner("one", "-a")), "appOwners[0].namespaces[0]", "a-z, 0-9 and -"),
+    (owners(owner("one", "a" * 57)), "appOwners[0].namespaces[0]", "at most 56 characters"),
+    (owners({"organization": "one", "namespaces": []}), "appOwners[0].namespaces", "it is empty"),
+    (owners({"organization": "one"}), "appOwners[0].namespaces", "it is missing"),
+    (owners({"namespaces": ["a"]}), "appOwners[0].organization", "it is missing"),
+    (owners(owner("DOME Marketplace", "a")), "appOwners[0].organization", "a-z, 0-9 and -"),
+    (owners(owner("platform", "a")), "appOwners[0].organization", "not an owner's"),
+    ({"appOwners": {"one": ["a"]}}, "appOwners", "a list"),
+    ({"appOwners": ["one"]}, "appOwners[0]", "a mapping"),
+    (owners(owner(namespace="a")), "appOwners[0].namespace", "did you mean namespaces"),
+    (owners(owner(quota={"cpus": "4"})), "appOwners[0].quota.cpus", "nothing that a quota bounds"),
+    (owners(owner(quota={"requests.cpu": "much"})), 'appOwners[0].quota["requests.cpu"]', "no amount"),
+    (owners(owner(limits={"default": {"cpu": "lots"}})), "appOwners[0].limits.default.cpu", "no amount"),
+    (
+        owners(owner(limits={"default": {"memory": "1Gi"}, "defaultRequest": {"memory": "2000Mi"}})),
+        "appOwners[0].limits.defaultRequest.memory",
+        "write at most 1Gi",
+    ),
+    (
+        owners(owner(limits={"max": {"cpu": "500m"}, "default": {"cpu": 1}})),
+        "appOwners[0].limits.default.cpu",
+        "write at most 500m",
+    ),
+    (owners(owner(podSecurity="strict")), "appOwners[0].podSecurity", "restricted"),
+    (owners(owner(readSecrets="yes")), "appOwners[0].readSecrets", "write readSecrets: true"),
+    (owners(owner(argocd={})), "appOwners[0].argocd.repositories", "it is missing"),
+    (owners(owner(argocd={"repositories": []})), "appOwners[0].argocd.repositories", "it is empty"),
+    (owners(owner(argocd={"repositories": ["apps"]})), "appOwners[0].argocd.repositories[0]", "no URL"),
+    (owners(owner(argocd={"repositories": ["*"]})), "appOwners[0].argocd.repositories[0]", "no URL"),
+    (owners(owner(argocd={"repositories": ["https://*"]})), "appOwners[0].argocd.repositories[0]", "everybody's"),
+    (
+        owners(owner(argocd={"repositories": ["https://github.com/*"]})),
+        "appOwners[0].argocd.repositories[0]",
+        "write out host and owner",
+    ),
+    (
+        owners(owner(argocd={**PROJECT, "allowedKinds": ["deployments"]})),
+        "appOwners[0].argocd.allowedKinds[0]",
+        "group/Kind",
+    ),
+    (
+        owners(owner(argocd={**PROJECT, "allowedKinds": ["rbac.authorization.k8s.io/ClusterRole"]})),
+        "appOwners[0].argocd.allowedKinds[0]",
+        "the whole cluster",
+    ),
+    (
+        owners(owner(argocd={**PROJECT, "allowedKinds": ["ResourceQuota"]})),
+        "appOwners[0].argocd.allowedKinds[0]",
+        "see quota and limits",
+    ),
+    (owners(owner(argocd=PROJECT, githubTeam="devs")), "appOwners[0].githubTeam", "nobody signs in with GitHub"),
+    (owners(owner(githubTeam="devs"), **GITHUB), "appOwners[0].githubTeam", "no project in Argo CD"),
+    (
+        owners(owner(argocd=PROJECT, githubTeam="devs"), **merged(GITHUB, {"argocd": {"github": {"teams": ["ops"]}}})),
+        "appOwners[0].githubTeam",
+        "add devs there",
+    ),
+    ({"confirmRemoval": ["Team"]}, "confirmRemoval[0]", "a-z, 0-9 and -"),
+    ({"confirmRemoval": "a"}, "confirmRemoval", "a list"),
+]
+
+
+@pytest.mark.parametrize(("raw", "path", "words"), RULES, ids=[f"{path}: {words}"[:60] for _, path, words in RULES])
+def test_a_rule_names_the_key_the_problem_and_the_fix_and_nothing_else(
+    raw: dict[str, Any], path: str, words: str
+) -> None:
+    found = mistakes(raw, secrets=SECRET)
+    assert list(found) == [path], "one mistake is one message, at the key where it is mended"
+    assert words in str(found[path]), "the message lacks what helps"
+    assert found[path].fix, "a problem without a fix leaves its reader alone"
+
+
+def test_every_mistake_of_all_owners_is_reported_in_one_run() -> None:
+    raw = owners(
+        {"namespaces": ["a"]},
+        owner("two", "a", podSecurity="none"),
+        owner("two", "b", quota={"pod": 5}),
+        {"organization": "three"},
+        owner("four", "kube-public", "c", argocd={}),
+        owner("five", "c", githubTeam="devs"),
+    )
+    assert set(mistakes(raw)) == {
+        "appOwners[0].organization",
+        "appOwners[1].podSecurity",
+        "appOwners[1].namespaces[0]",
+        "appOwners[2].organization",
+        "appOwners[2].quota.pod",
+        "appOwners[3].namespaces",
+        "appOwners[4].namespaces[0]",
+        "appOwners[4].argocd.repositories",
+        "appOwners[5].githubTeam",
+    }
+
+
+def test_a_namespace_in_two_organizations_is_found_beside_other_mistakes() -> None:
+    raw = owners(owner("one", "a", podSecurity="none"), owner("two", "a"))
+    assert set(mistakes(raw)) == {"appOwners[0].podSecurity", "appOwners[1].namespaces[0]"}
+
+
+def test_without_a_word_an_owner_has_the_least() -> None:
+    found = parse(owners(owner("one")))
+    least = found.app_owners[0]
+    assert not any([least.read_secrets, least.exec, least.permanent_token, least.isolation])
+    assert (least.pod_security, least.argocd, least.quota, found.confirm_removal) == ("baseline", None, {}, [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cpu", "requests.memory", "limits.ephemeral-storage", "requests.storage", "pods", "services.loadbalancers",
+     "count/deployments.apps", "gold.storageclass.storage.k8s.io/requests.storage", "requests.nvidia.com/gpu"],
+)  # fmt: skip
+def test_whatever_kubernetes_can_bound_can_be_a_quota(name: str) -> None:
+    assert parse(owners(owner(quota={name: 4}))).app_owners[0].quota == {name: "4"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://github.com/example/apps", "https://github.com/example/*", "git@github.com:example/*",
+     "ssh://git@github.com/example/apps", "https://charts.example.org/stable"],
+)  # fmt: skip
+def test_repositories_may_be_all_of_one_owner(url: str) -> None:
+    assert mistakes(owners(owner(argocd={"repositories": [url]}))) == {}
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        (owners(owner(quota={"requests.cpu": 4})), 'appOwners[0].quota["requests.cpu"]'),
+        (
+            owners(owner(quota={"limits.memory": "8Gi"}, limits={"defaultRequest": {"memory": "1Gi"}})),
+            'appOwners[0].quota["limits.memory"]',
+        ),
+        (owners(owner(argocd=PROJECT, githubTeam="devs"), **GITHUB), "appOwners[0].githubTeam"),
+        (owners(owner("one", "a"), confirmRemoval=["a"]), "confirmRemoval[0]"),
+    ],
+)
+def test_what_works_but_is_probably_not_meant_is_warned_about(raw: dict[str, Any], path: str) -> None:
+    found = [one.path for one in settings.warnings(parse(raw, SECRET), set(SECRET))]
+    assert path in found
+
+
+def test_a_quota_with_defaults_is_fine() -> None:
+    good = owner(quota={"requests.cpu": 4, "pods": 9}, limits={"default": {"cpu": "500m"}})
+    assert not [w for w in settings.warnings(parse(owners(good)), set()) if w.path.startswith("appOwners")]
+
+
+def test_quantities_compare_by_what_they_stand_for() -> None:
+    ordered = ["100m", "0.5", "1", "1k", "1Ki", "1M", "1Mi", "1G", "1Gi"]
+    amounts = [app_owners.amount(one) for one in ordered]
+    assert amounts == sorted(set(amounts))

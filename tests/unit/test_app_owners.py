@@ -1,0 +1,216 @@
+"""What an app owner's namespace is made of, what its owner may do, and that none goes unsaid."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.access import app_owner, roles
+from components.gitops import project
+from preflight import owners
+from tests import recording
+
+KINDS = "kubernetes:rbac.authorization.k8s.io/v1:"
+
+
+def args(namespace: str = "til", **keys: Any) -> app_owner.AppOwnerArgs:
+    return app_owner.AppOwnerArgs(
+        organization=keys.pop("organization", "Til"), namespace=namespace, environment="dev", **keys
+    )
+
+
+def made(*wanted: app_owner.AppOwnerArgs) -> recording.Recording:
+    def program() -> None:
+        app_owner.create(wanted or [args()], pulumi.ResourceOptions())
+
+    return recording.run(program)
+
+
+def own(run: recording.Recording, name: str) -> list[recording.Registration]:
+    """What the component of a namespace registered, itself included."""
+    component = run.one("platform:access:AppOwner", name)
+    return [r for r in run.resources if r is component or r.parent == component.urn]
+
+
+def test_a_namespace_costs_four_resources() -> None:
+    run = made(args("one"), args("two"))
+    for name in ("one", "two"):
+        assert sorted(r.type.rpartition(":")[2] for r in own(run, name)) == [
+            "AppOwner", "Namespace", "RoleBinding", "ServiceAccount",
+        ], "with 200 namespaces every further one is seconds"  # fmt: skip
+    assert len(run.of_type("platform:access:Roles")) == 1, "what is the same for all is there once"
+
+
+def test_nothing_is_made_where_nobody_owns_anything() -> None:
+    assert recording.run(lambda: app_owner.create([], pulumi.ResourceOptions()) and None).resources == []
+
+
+def test_the_namespace_says_whose_it_is_and_holds_pods_to_the_standard() -> None:
+    namespace = made(args(pod_security="restricted")).one("kubernetes:core/v1:Namespace")
+    assert namespace.inputs["metadata"]["labels"] == {
+        "gitops-platform/owner": "Til",
+        "gitops-platform/environment": "dev",
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/warn": "restricted",
+    }
+
+
+def test_the_rights_belong_to_the_service_account_which_no_pod_gets_unasked() -> None:
+    run = made()
+    account = run.one("kubernetes:core/v1:ServiceAccount").inputs
+    assert account["metadata"]["name"] == "til-sa-dev"
+    assert account["automountServiceAccountToken"] is False
+    binding = run.one(f"{KINDS}RoleBinding").inputs
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "til-sa-dev", "namespace": "til"}]
+    assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "app-owner"}
+    assert binding["metadata"]["namespace"] == "til", "a right holds in its own namespace only"
+
+
+def test_more_rights_are_bindings_that_can_be_taken_away_again() -> None:
+    run = made(args(read_secrets=True, exec=True))
+    bound = {r.inputs["roleRef"]["name"] for r in run.of_type(f"{KINDS}RoleBinding")}
+    assert bound == {"app-owner", "app-owner-reads-secrets", "app-owner-exec"}
+
+
+def test_nobody_has_rights_before_what_bounds_them_is_there() -> None:
+    run = made()
+    needed = run.one(f"{KINDS}RoleBinding").dependencies
+    policy = run.one("kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding")
+    assert {policy.urn, run.one("kubernetes:core/v1:Namespace").urn} <= needed
+
+
+def test_quota_limits_and_isolation_are_made_where_they_are_asked_for() -> None:
+    run = made(args(quota={"pods": "9"}, limits={"default": {"cpu": "1"}}, isolation=True, ingress_namespace="traefik"))
+    assert run.one("kubernetes:core/v1:ResourceQuota").inputs["spec"] == {"hard": {"pods": "9"}}
+    limits = [{"type": "Container", "default": {"cpu": "1"}}]
+    assert run.one("kubernetes:core/v1:LimitRange").inputs["spec"] == {"limits": limits}
+    policy = run.one("kubernetes:networking.k8s.io/v1:NetworkPolicy").inputs["spec"]
+    assert (policy["podSelector"], policy["policyTypes"]) == ({}, ["Ingress", "Egress"]), "closed both ways"
+    inward = [{"podSelector": {}}, {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]
+    assert policy["ingress"] == [{"from": inward}]
+    assert [port["port"] for rule in policy["egress"] for port in rule.get("ports", [])] == [53, 53]
+
+
+def test_without_an_ingress_controller_no_other_namespace_reaches_in() -> None:
+    assert app_owner.network_policy(None)["ingress"] == [{"from": [{"podSelector": {}}]}]
+
+
+def test_a_permanent_token_becomes_a_kubeconfig_and_stays_secret() -> None:
+    found: list[app_owner.AppOwner] = []
+
+    def program() -> None:
+        admin = pulumi.Output.secret(recording.KUBECONFIG)
+        found.extend(app_owner.create([args(kubeconfig=admin)], pulumi.ResourceOptions()))
+
+    run = recording.run(program)
+    secret = run.one("kubernetes:core/v1:Secret").inputs
+    assert secret["type"] == "kubernetes.io/service-account-token"
+    assert secret["metadata"]["annotations"] == {"kubernetes.io/service-account.name": "til-sa-dev"}
+    data = {"token": base64.b64encode(b"forever").decode()}
+    config = yaml.safe_load(app_owner.permanent_kubeconfig(args(), recording.KUBECONFIG, data))
+    assert config["users"] == [{"name": "til-user-dev", "user": {"token": "forever"}}]
+    assert config["current-context"] == "til-dev"
+    assert found[0].kubeconfig is not None
+
+
+ALL_RULES = [*roles.RULES, *roles.SECRETS_RULES, *roles.EXEC_RULES]
+NEVER = [
+    ("escalate", "*"), ("bind", "*"), ("impersonate", "*"), ("*", "*"), ("create", "serviceaccounts/token"),
+    ("patch", "namespaces"), ("update", "namespaces"), ("create", "pods"), ("create", "rolebindings"),
+    ("create", "pods/attach"), ("get", "nodes/proxy"), ("get", "pods/proxy"), ("deletecollection", "secrets"),
+]  # fmt: skip
+
+
+def grants(rules: list[dict[str, Any]], verb: str, resource: str, group: str = "") -> bool:
+    return any(
+        {verb, "*"} & set(rule["verbs"]) and group in rule["apiGroups"] and {resource, "*"} & set(rule["resources"])
+        for rule in rules
+    )
+
+
+@pytest.mark.parametrize(("verb", "resource"), NEVER)
+def test_no_rule_opens_a_way_up(verb: str, resource: str) -> None:
+    groups = {group for rule in ALL_RULES for group in rule["apiGroups"]} - {"bitnami.com", "traefik.io"}
+    assert "*" not in {group for rule in ALL_RULES for group in rule["apiGroups"]}
+    assert not any(grants(ALL_RULES, verb, resource, group) for group in groups)
+
+
+@pytest.mark.parametrize("verb", ["get", "list", "watch", "update", "patch", "deletecollection"])
+def test_without_the_right_to_read_no_verb_answers_with_a_secret(verb: str) -> None:
+    assert not grants(roles.RULES, verb, "secrets"), "the answer holds the content"
+
+
+def test_the_policy_holds_for_owners_accounts_and_in_their_namespaces_alone() -> None:
+    condition = roles.policy_spec("dev")["matchConditions"][0]["expression"]
+    assert condition.startswith("request.userInfo.username == ")
+    assert condition.endswith("request.namespace + '-sa-dev'")
+    selector = roles.binding_spec()["matchResources"]["namespaceSelector"]["matchExpressions"]
+    assert selector == [{"key": "gitops-platform/owner", "operator": "Exists"}]
+
+
+OWNER = project.Owner("til", ["apps/Deployment", "Service"], "Example:til-devs")
+
+
+def test_an_owners_project_reaches_its_own_and_nothing_of_the_cluster() -> None:
+    spec = project.spec("til", project.ProjectArgs(["https://git/b", "https://git/a"], ["til"], owner=OWNER))
+    assert spec["sourceRepos"] == ["https://git/a", "https://git/b"]
+    assert spec["destinations"] == [{"server": "https://kubernetes.default.svc", "namespace": "til"}]
+    assert spec["clusterResourceWhitelist"] == [], "a Namespace among them would be its way around Pod Security"
+    assert {kind["kind"] for kind in spec["namespaceResourceBlacklist"]} == {"ResourceQuota", "LimitRange"}
+    assert spec["namespaceResourceWhitelist"] == [
+        {"group": "apps", "kind": "Deployment"}, {"group": "", "kind": "Service"},
+    ]  # fmt: skip
+
+
+def test_a_project_without_chosen_kinds_takes_all_that_belong_to_a_namespace() -> None:
+    spec = project.spec("til", project.ProjectArgs(["https://git/a"], ["til"], owner=project.Owner("til")))
+    assert "namespaceResourceWhitelist" not in spec
+    assert "roles" not in spec, "without a team nobody signs in for it"
+
+
+def test_a_team_sees_and_syncs_its_own_applications_and_nothing_else() -> None:
+    [role] = project.spec("til", project.ProjectArgs(["https://git/a"], ["til"], owner=OWNER))["roles"]
+    assert role["groups"] == ["Example:til-devs"]
+    assert role["policies"] == [
+        "p, proj:til:team, applications, get, til/*, allow",
+        "p, proj:til:team, applications, sync, til/*, allow",
+        "p, proj:til:team, logs, get, til/*, allow",
+    ]
+
+
+BEFORE, WANTED = {"one": "A", "two": "B"}, {"two": "B", "three": "C"}
+
+
+def test_a_preview_names_who_comes_and_who_goes() -> None:
+    assert list(owners.changes(BEFORE, WANTED)) == [
+        "app owner added: namespace three of C",
+        "app owner removed: namespace one of A, with all in it",
+    ]
+    assert list(owners.changes(BEFORE, BEFORE)) == []
+
+
+@pytest.mark.parametrize("confirmed", [[], ["two"], ["gone"], ["one"], ["gone", "one", "two"]])
+def test_a_namespace_goes_only_where_its_removal_is_confirmed(confirmed: list[str]) -> None:
+    refused = list(owners.unconfirmed(BEFORE, WANTED, confirmed))
+    assert bool(refused) is ("one" not in confirmed)
+    assert all("confirmRemoval: [one]" in one.fix for one in refused), "what to write is said in full"
+
+
+def test_several_that_go_are_one_mistake_with_all_their_names() -> None:
+    [refused] = owners.unconfirmed(BEFORE, {}, [])
+    assert "one, two are gone" in refused.problem
+    assert "confirmRemoval: [one, two]" in refused.fix
+
+
+def test_a_confirmation_that_is_over_is_told() -> None:
+    assert [w.path for w in owners.stale(BEFORE, WANTED, ["one", "gone", "two"])] == ["confirmRemoval[1]"]
+
+
+def test_a_stack_that_was_never_up_has_no_owners() -> None:
+    found: list[dict[str, str]] = []
+    recording.run(lambda: found.append(owners.recorded()))
+    assert found == [{}]
