@@ -39,6 +39,7 @@ class ClusterIssuersArgs:
         email: where Let's Encrypt writes when something is wrong; None: nowhere.
         server: staging | production | directory URL of another ACME server.
         ingress_class: class through which http01 challenges are answered.
+        ingress_annotations: annotations that the Ingress of a challenge needs there.
         zones: Route53 zones for dns01; empty: no dns01 issuer.
         region: AWS region, part of the request signature.
         secret: Secret in cert-manager's namespace with the Route53 key (`keyId`, `key`).
@@ -52,6 +53,7 @@ class ClusterIssuersArgs:
     email: str | None
     server: str
     ingress_class: str
+    ingress_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     zones: Sequence[Zone] = ()
     region: str = "eu-central-1"
     secret: str = "aws-access-key"  # noqa: S105 (a name)
@@ -99,7 +101,7 @@ def specs(args: ClusterIssuersArgs) -> dict[str, dict[str, Any]]:
         ValueError: dns01 is asked for without a zone.
     """
     solvers: dict[str, list[dict[str, Any]]] = {}
-    solvers["http01"] = [{"http01": {"ingress": {"ingressClassName": args.ingress_class}}}]
+    solvers["http01"] = [{"http01": {"ingress": _ingress(args)}}]
     if args.zones:
         solvers["dns01"] = [_dns01(zone, args) for zone in args.zones]
     if args.solver not in solvers:
@@ -122,6 +124,11 @@ def _acme(name: str, solvers: Sequence[Mapping[str, Any]], args: ClusterIssuersA
     if args.ca_bundle:
         acme["caBundle"] = args.ca_bundle
     return {"acme": acme}
+
+
+def _ingress(args: ClusterIssuersArgs) -> dict[str, Any]:
+    template = {"ingressTemplate": {"metadata": {"annotations": dict(args.ingress_annotations)}}}
+    return {"ingressClassName": args.ingress_class, **(template if args.ingress_annotations else {})}
 
 
 def _dns01(zone: Zone, args: ClusterIssuersArgs) -> dict[str, Any]:

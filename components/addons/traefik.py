@@ -1,8 +1,9 @@
 """Traefik on the ingress nodes: the successor of ingress-nginx.
 
-A DaemonSet with `externalTrafficPolicy: Local` keeps clients' source addresses. With `nginx_class` it also
-serves Ingresses of class `nginx` and understands most of their annotations, so that applications can move
-one at a time.
+A DaemonSet with `externalTrafficPolicy: Local` keeps clients' source addresses. Ingresses of class `traefik` are
+served over HTTPS, plain HTTP leads there; an Ingress with the annotations in PLAIN_HTTP is served over HTTP.
+With `nginx_class` it also serves Ingresses of class `nginx` and understands most of their annotations, so that
+applications can move one at a time; as with ingress-nginx, those with TLS are redirected and the others are not.
 https://github.com/traefik/traefik-helm-chart/tree/master/traefik
 https://doc.traefik.io/traefik/reference/install-configuration/providers/kubernetes/kubernetes-ingress-nginx/
 """
@@ -19,6 +20,20 @@ from components.addons import addon, charts, ingress
 
 CLASS = "traefik"
 NGINX_CLASS = "nginx"
+
+WEB, WEBSECURE = "web", "websecure"
+"""The chart's entry points for HTTP and HTTPS."""
+PLAIN_HTTP = {"traefik.ingress.kubernetes.io/router.entrypoints": WEB}
+"""Annotations of an Ingress of class `traefik` that is to be answered over plain HTTP, as ACME challenges are."""
+REDIRECTION = {
+    "entryPoint": {
+        "to": WEBSECURE,
+        "scheme": "https",
+        "permanent": True,
+        # Below every router's (the length of its rule): what is served over HTTP on purpose goes before it.
+        "priority": 1,
+    }
+}
 
 HEADER_BYTES = 8 * 32 * 1024
 """The same as ingress-nginx's eight buffers of 32 KiB; Traefik itself would allow 1 MiB."""
@@ -65,8 +80,8 @@ def values(args: TraefikArgs) -> dict[str, Any]:
         "providers": providers,
         "service": {"annotations": ingress.service_annotations(args), "spec": service},
         "ports": {
-            "web": {"http": {"maxHeaderBytes": HEADER_BYTES}},
-            "websecure": {"http": {"maxHeaderBytes": HEADER_BYTES}},
+            WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}},
+            WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}},
             **{_entry_point(port): _tcp_port(port) for port in args.tcp_services},
         },
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},

@@ -31,17 +31,6 @@ def cert_manager(words: Words, lab: layout.Lab, _address: str) -> Words:
     )
 
 
-def traefik(words: Words, _lab: layout.Lab, _address: str) -> Words:
-    """Traefik 3.5 has the provider for ingress-nginx's Ingresses behind a switch, which is gone in 3.6.
-
-    Seen with 3.5.3: on an entry point with TLS by default, which class `traefik` needs, the redirect to HTTPS that the
-    provider makes for an Ingress with TLS is served too and answers 418; the annotation `ssl-redirect: "false"` helps.
-    """
-    if not any(word.lower().startswith("--providers.kubernetesingressnginx") for word in words):
-        return words
-    return (*words, "--experimental.kubernetesIngressNGINX=true")
-
-
 def ingress_nginx(words: Words, lab: layout.Lab, address: str) -> Words:
     """Traefik in ingress-nginx's place: it serves the same class, with most of the same annotations.
 
@@ -64,6 +53,8 @@ def ingress_nginx(words: Words, lab: layout.Lab, address: str) -> Words:
         f"--entryPoints.http.address={address}:{lab.usable(80)}",
         f"--entryPoints.https.address={address}:{lab.usable(443)}",
         f"{provider}=true",
+        f"{provider}.httpEntryPoint=http",
+        f"{provider}.httpsEntryPoint=https",
         *(f"{provider}.{name}={options[option]}" for option, name in known.items() if options.get(option)),
     ]
-    return traefik(tuple(found), lab, address)
+    return tuple(found)

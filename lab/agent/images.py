@@ -119,7 +119,6 @@ IMAGES: tuple[Image, ...] = (
         tools=(("/usr/local/bin/traefik", "traefik"),),
         command=("traefik",),
         server="traefik",
-        adapt=adapting.traefik,
     ),
     Image(
         repository=r"(.+/)?ingress-nginx/controller",

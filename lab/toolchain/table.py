@@ -154,9 +154,9 @@ TOOLS: tuple[model.Tool, ...] = (
     ),
     _tool(
         "traefik",
-        "v3.5.3",
+        "v3.7.11",
         360,
-        model.Fit(("version",), r"Version:\s+v?(\d+\.\d+\.\d+)", (3, 5), (4,)),
+        model.Fit(("version",), r"Version:\s+v?(\d+\.\d+\.\d+)", (3, 7), (4,)),
         "traefik",
         "github.com/traefik/traefik/v3/cmd/traefik",
         "github.com/traefik/traefik/v3/pkg/version.Version",

@@ -1,4 +1,4 @@
-"""An environment that differs wherever it can: IONOS DNS, http01, GitHub sign-in."""
+"""An environment that differs wherever it can: IONOS DNS, Traefik with class nginx, http01, GitHub sign-in."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ DOMAIN = "lab.example.org"
 ARGOCD = f"argocd.{DOMAIN}"
 SPACE = "variants"
 GITHUB_SECRET = "canary-github-91ac3d"
+IN_PLAIN_HTTP = {"traefik.ingress.kubernetes.io/router.entrypoints": "web"}
 
 
 def ionos_dns(lab: layout.Lab, method: str, path: str, body: Any = None) -> Any:
@@ -42,6 +43,7 @@ def variant(config: dict[str, Any]) -> None:
         "github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example", "teams": ["ops"]}
     }
     addons = config["gitops-platform:addons"]
+    addons["ingress"] = {"controller": "traefik", "nginxClass": True}
     del addons["certManager"]["issuer"]
 
 
@@ -103,6 +105,11 @@ def make_ingress(
     return host
 
 
+def answers(lab: layout.Lab, url: str, status: int) -> None:
+    """Wait until the URL answers this status."""
+    engines.wait_for(lambda: reach.get(lab, url, verify=False)[0] == status, 30, f"{status} from {url}")
+
+
 def test_external_dns_and_its_webhook_share_a_pod(environment: engines.Engine) -> None:
     (pod,) = environment.cluster.list("/api/v1/namespaces/external-dns/pods")
     ready = {each["name"]: each["ready"] for each in pod["status"]["containerStatuses"]}
@@ -131,8 +138,31 @@ def test_argo_cds_certificate_came_by_http01(environment: engines.Engine) -> Non
     assert reach.get(environment.lab, f"http://{ARGOCD}/")[0] in (301, 308), "plain HTTP leads to HTTPS"
 
 
+def test_class_nginx_keeps_the_manners_of_ingress_nginx(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    lab = environment.lab
+    host = make_ingress(application, "old", "nginx", tls=True)
+    answers(lab, f"https://{host}/ping", 200)
+    assert reach.get(lab, f"http://{host}/ping")[0] in (301, 308), "with TLS, plain HTTP leads there"
+    host = make_ingress(application, "plain", "nginx")
+    answers(lab, f"http://{host}/ping", 200)
+    answers(lab, f"https://{host}/ping", 200)
+
+
+def test_class_traefik_is_https_unless_it_is_told_otherwise(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    lab = environment.lab
+    host = make_ingress(application, "new", "traefik")
+    answers(lab, f"https://{host}/ping", 200)
+    assert reach.get(lab, f"http://{host}/ping")[0] in (301, 308)
+    host = make_ingress(application, "open", "traefik", **IN_PLAIN_HTTP)
+    answers(lab, f"http://{host}/ping", 200)
+
+
 def test_a_record_goes_with_its_ingress(environment: engines.Engine, application: kube.KubeClient) -> None:
-    host = make_ingress(application, "short", "nginx")
+    host = make_ingress(application, "short", "traefik")
     reach.address(environment.lab, host)
     application.delete(f"{ingresses()}/short")
     engines.wait_for(

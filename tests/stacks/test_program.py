@@ -154,6 +154,10 @@ def test_traefik_takes_the_place_of_ingress_nginx() -> None:
     assert "traefik" in run.outputs["addons"]
     ingress = run.one("kubernetes:networking.k8s.io/v1:Ingress")
     assert ingress.inputs["spec"]["ingressClassName"] == "traefik"
+    issuer = run.one("kubernetes:cert-manager.io/v1:ClusterIssuer", "letsencrypt-lab-issuer-http01")
+    solver = issuer.inputs["spec"]["acme"]["solvers"][0]["http01"]["ingress"]
+    key = "traefik.ingress.kubernetes.io/router.entrypoints"
+    assert solver["ingressTemplate"]["metadata"]["annotations"][key] == "web", "challenges come over plain HTTP"
     assert not any("retired" in warning for warning in run.warnings)
 
 

@@ -179,6 +179,14 @@ def test_traefik_opens_no_namespace_borders_without_need() -> None:
     assert "extraObjects" not in values
 
 
+def test_plain_http_leads_to_https_after_everything_that_is_served_over_http_on_purpose() -> None:
+    ports = chart_values.samples()["traefik", "plain"]["ports"]
+    redirection = ports["web"]["http"]["redirections"]["entryPoint"]
+    assert (redirection["to"], redirection["scheme"]) == ("websecure", "https")
+    assert redirection["priority"] == 1, "a router's priority is the length of its rule: challenges go first"
+    assert ports["websecure"]["asDefault"], "or every Ingress's router would be there over HTTP, and go first"
+
+
 def test_traefik_can_go_on_serving_class_nginx() -> None:
     values = chart_values.samples()["traefik", "full"]
     assert values["providers"]["kubernetesIngressNGINX"]["enabled"] is True
@@ -271,6 +279,12 @@ def test_both_solvers_can_be_named_and_the_chosen_one_has_the_plain_name(solver:
 def test_http01_is_answered_through_the_ingress() -> None:
     acme = issuers.specs(issuer_args(solver="http01", ingress_class="traefik"))["letsencrypt-sbx-issuer"]["acme"]
     assert acme["solvers"] == [{"http01": {"ingress": {"ingressClassName": "traefik"}}}]
+
+
+def test_a_challenge_is_answered_over_http_where_that_is_not_the_default() -> None:
+    args = issuer_args(solver="http01", ingress_class="traefik", ingress_annotations=traefik.PLAIN_HTTP)
+    ingress = issuers.specs(args)["letsencrypt-sbx-issuer"]["acme"]["solvers"][0]["http01"]["ingress"]
+    assert ingress["ingressTemplate"] == {"metadata": {"annotations": traefik.PLAIN_HTTP}}
 
 
 def test_without_zones_there_is_no_dns01_and_asking_for_it_is_an_error() -> None:

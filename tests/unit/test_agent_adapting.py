@@ -44,18 +44,12 @@ def test_traefik_in_ingress_nginxs_place_serves_the_same_class_on_the_pods_addre
         "--providers.kubernetesIngressNGINX.controllerClass=k8s.io/ingress-nginx",
         "--providers.kubernetesIngressNGINX.publishService=ingress-nginx/web",
         "--providers.kubernetesIngressNGINX.watchIngressWithoutClass=true",
-        "--experimental.kubernetesIngressNGINX=true",
+        "--providers.kubernetesIngressNGINX.httpEntryPoint=http",
         f"--entryPoints.http.address={POD}:80",
         f"--entryPoints.https.address={POD}:443",
     ):
         assert wanted in words
     assert not any("configmap" in word or "metrics" in word for word in words), "Traefik refuses unknown options"
-
-
-def test_traefik_itself_gets_a_switch_only_for_ingress_nginxs_class() -> None:
-    assert adapting.traefik(("traefik", "--ping=true"), LAB, POD) == ("traefik", "--ping=true")
-    words = adapting.traefik(("traefik", "--providers.kubernetesingressnginx"), LAB, POD)
-    assert words[-1] == "--experimental.kubernetesIngressNGINX=true"
 
 
 def test_cert_manager_is_told_of_a_name_server_only_where_resolv_conf_cannot_name_it() -> None:
