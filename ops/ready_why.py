@@ -16,6 +16,9 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 PODS, LINES = 2, 10
 """Of how many pods the log is shown, and how many lines."""
 
+HEAD, TAIL = 240, 360
+"""How many characters of a line, from its start and its end."""
+
 
 class Trouble(NamedTuple):
     """A container that does not do its work. `previous`: what it wrote is in the log before the last restart."""
@@ -135,4 +138,9 @@ def _log(cluster: Kubectl, found: Object, container: str, previous: bool) -> Ite
 def _clean(lines: Sequence[str]) -> list[str]:
     """Without empty lines, and without what a terminal would act on."""
     plain = ("".join(char if char.isprintable() else " " for char in COLOUR.sub("", line)) for line in lines)
-    return [line[:300] for line in plain if line.strip()]
+    return [_cut(line) for line in plain if line.strip()]
+
+
+def _cut(line: str) -> str:
+    """At most HEAD + TAIL characters: what failed stands at the start, why (errors of an SDK nest) at the end."""
+    return line if len(line) <= HEAD + TAIL else f"{line[:HEAD]} … {line[-TAIL:]}"

@@ -18,7 +18,7 @@ from lab.aws import accounts, gate, servers
 def main() -> int:
     """Serve until SIGTERM or SIGINT; 2 when a port is taken or the lab is damaged."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    accounts.route53_zone_ids()
+    accounts.like_route53()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -52,11 +52,28 @@ def _documents(user: Any) -> Iterator[policy.Document]:
             yield policy.Document.parse(arn, default[0].document if default else "")
 
 
-def route53_zone_ids() -> None:
-    """From now on zones get ids as Route53's own: moto's begin with any letter, and are refused as a `zoneId`."""
-    generate = models.HostedZoneIdentifier.generate
+def like_route53() -> None:
+    """Mend, in this process, where moto's Route53 differs from AWS's so that the controllers notice.
+
+    - Zone ids begin with any letter: such a one is refused as a `zoneId`.
+    - A record that was there once cannot be made again: the journal of changes is taken for the records.
+    """
     identifier: Any = models.HostedZoneIdentifier
+    backend: Any = models.Route53Backend
+    generate, change = identifier.generate, backend.change_resource_record_sets
+
+    def changed(self: Any, zoneid: str, change_list: list[dict[str, Any]]) -> None:
+        change(self, zoneid, change_list)
+        zone = self.get_hosted_zone(zoneid)
+        there = {(record.type, record.name.strip(".")) for record in zone.rrsets}
+        zone.rr_changes[:] = [
+            one
+            for one in zone.rr_changes
+            if (one["ResourceRecordSet"]["Type"], one["ResourceRecordSet"]["Name"].strip(".")) in there
+        ]
+
     identifier.generate = lambda *given, **named: f"Z{generate(*given, **named)[1:]}"
+    backend.change_resource_record_sets = changed
 
 
 class Zones:

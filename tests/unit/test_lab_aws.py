@@ -20,10 +20,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore import auth, awsrequest, config, credentials, exceptions
+from moto.route53 import models
 
 from components.dns import policies
 from lab import layout, pki
-from lab.aws import gate, servers
+from lab.aws import accounts, gate, servers
 
 pytestmark = pytest.mark.enable_socket
 
@@ -398,3 +399,29 @@ def test_the_process_starts_and_stops_cleanly(tmp_path):
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
+def test_a_record_that_was_removed_can_be_made_again(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an Ingress that is deleted and made again never gets its name back."""
+    for owner, name in (
+        (models.HostedZoneIdentifier, "generate"),
+        (models.Route53Backend, "change_resource_record_sets"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back at the end
+    accounts.like_route53()
+    route53 = aws.client("route53")
+    zone = route53.create_hosted_zone(Name="again.example", CallerReference=str(uuid.uuid4()))["HostedZone"]["Id"]
+    assert zone.startswith("/hostedzone/Z"), "as AWS's own"
+
+    def write(action: str, name: str) -> None:
+        entry = {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+        changes = {"Changes": [{"Action": action, "ResourceRecordSet": entry}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=changes)
+
+    write("CREATE", "a.again.example")
+    write("CREATE", "b.again.example")
+    write("DELETE", "a.again.example")
+    write("CREATE", "a.again.example")
+    with pytest.raises(exceptions.ClientError, match="already exists"):
+        write("CREATE", "a.again.example")
+    write("DELETE", "b.again.example")

@@ -706,3 +706,11 @@ def test_a_log_that_is_not_there_is_no_error(cluster: pathlib.Path) -> None:
 def test_an_answer_that_was_served_is_met() -> None:
     one = ready_checks.answer(ENVIRONMENT, Served("i", (HOST,), "2027-01-01T00:00:00Z", "v3"), "", False)
     assert (one.met, one.what) == (True, f"https://{HOST} answers: Argo CD v3")
+
+
+def test_a_long_line_of_a_log_keeps_its_start_and_its_end() -> None:
+    line = f"failed to list records: {'operation error ' * 80}api error AccessDenied: not authorized"
+    (cut,) = ready_why._clean([line])
+    assert cut.startswith("failed to list records")
+    assert cut.endswith("AccessDenied: not authorized"), "the cause is what an SDK's error ends with"
+    assert len(cut) < 700
