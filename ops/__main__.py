@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops import access, changed_stacks, config, new_environment, preview_report, ready, recover, seal
+from ops import access, changed_stacks, config, new_environment, preview_report, ready, recover, seal, sweep
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
@@ -17,6 +17,7 @@ app.command()(seal.seal)
 app.command()(new_environment.new_environment)
 app.command()(preview_report.preview_report)
 app.command()(changed_stacks.changed_stacks)
+app.command()(sweep.sweep_records)
 
 
 if __name__ == "__main__":

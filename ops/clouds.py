@@ -9,7 +9,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ops import kubectl
@@ -17,6 +17,10 @@ from ops.stack import OpsError
 
 READY = ("AVAILABLE", "ACTIVE")
 IONOS = "https://api.ionos.com"
+RECORD_POSITION = ("StartRecordName", "StartRecordType", "StartRecordIdentifier")
+"""Where a page of a zone's records begins."""
+RECORDS_AT_ONCE = 100
+"""Route53 takes 1000 changes of 32000 characters in all."""
 
 
 class Ionos:
@@ -105,6 +109,25 @@ class Aws:
         """Delete an access key."""
         self._call("iam", "delete_access_key", UserName=user, AccessKeyId=key)
 
+    def records(self, zone: str) -> list[dict[str, Any]]:
+        """A zone's record sets, as Route53 lists them; none of a zone that is gone."""
+        found: list[dict[str, Any]] = []
+        start: dict[str, str] = {}
+        while True:
+            page = self._call("route53", "list_resource_record_sets", HostedZoneId=zone, **start) or {}
+            found += page.get("ResourceRecordSets", [])
+            if not page.get("IsTruncated"):
+                return found
+            following = {key: page.get(f"Next{key.removeprefix('Start')}") for key in RECORD_POSITION}
+            start = {key: value for key, value in following.items() if value}
+
+    def delete_records(self, zone: str, records: Sequence[Mapping[str, Any]]) -> None:
+        """Delete record sets, given as they were listed."""
+        for start in range(0, len(records), RECORDS_AT_ONCE):
+            some = records[start : start + RECORDS_AT_ONCE]
+            changes = [{"Action": "DELETE", "ResourceRecordSet": one} for one in some]
+            self._call("route53", "change_resource_record_sets", HostedZoneId=zone, ChangeBatch={"Changes": changes})
+
     @functools.cache  # noqa: B019  (lives as long as the command)
     def _client(self, service: str) -> Any:
         try:
@@ -122,7 +145,7 @@ class Aws:
             return getattr(client, method)(**arguments)
         except botocore.exceptions.ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
-            if code == "NoSuchEntity":
+            if code in ("NoSuchEntity", "NoSuchHostedZone"):
                 return None
             raise OpsError(f"AWS does not answer {method}: {code}") from None
         except botocore.exceptions.BotoCoreError as error:
