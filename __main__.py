@@ -38,9 +38,11 @@ spaces = namespaces.Namespaces("namespaces", arguments.platform_namespaces(setti
 known = connections.Connections(
     "connections", arguments.connections_of_argo_cd(settings, secrets, spaces["argocd"], zones), inside()
 )
-argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"]), inside(known))
-platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
 keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
+# After the keys, so that it goes before them: its end empties the zones that stay.
+last = arguments.last_runs(settings, spaces, zones)
+argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"], last), inside(known, *keys))
+platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
 
 certificate, made, issuer_names, installed = None, None, [], {}
 if on.sealed_secrets.enabled:
@@ -68,7 +70,7 @@ if on.cert_manager.enabled:
         "issuers", arguments.cluster_issuers(settings, zones), inside(installed["cert-manager"], *keys)
     )
     issuer_names = made.names
-# Last to come and first to go, so that external-dns and cert-manager can clean up after them.
+# Last to come and first to go, so that cert-manager can clean up after it.
 needed = [part for name, part in installed.items() if name != "sealed-secrets"] + ([made] if made else [])
 entrance = access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
 owners = app_owner.create(access_arguments.app_owners(settings, target.kubeconfig), inside())

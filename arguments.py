@@ -19,6 +19,7 @@ from components.addons import (
     charts,
     external_dns,
     issuers,
+    last_run,
     sealed_secrets,
     sealing_key,
     traefik,
@@ -100,8 +101,13 @@ def sealing(settings: config.Settings, namespace: pulumi.Input[str]) -> sealing_
     return sealing_key.SealingKeyArgs(namespace, settings.environment, protect=_protect(settings))
 
 
-def argo_cd(settings: config.Settings, secrets: config.Secrets, namespace: pulumi.Input[str]) -> argocd.ArgoCdArgs:
-    """Argo CD and who may sign in."""
+def argo_cd(
+    settings: config.Settings,
+    secrets: config.Secrets,
+    namespace: pulumi.Input[str],
+    last: Sequence[Mapping[str, Any]] = (),
+) -> argocd.ArgoCdArgs:
+    """Argo CD, who may sign in, and what happens before it goes."""
     wanted = settings.argocd
     github = None
     if wanted.github and secrets.github_client_secret is not None:
@@ -115,6 +121,7 @@ def argo_cd(settings: config.Settings, secrets: config.Secrets, namespace: pulum
         default_role=wanted.rbac.default_role,
         admins=wanted.rbac.admins,
         admin_enabled=wanted.admin_enabled,
+        last=last,
         values=wanted.values,
         mirror=settings.charts.mirror,
         timeout_minutes=settings.wait_minutes,
@@ -149,6 +156,17 @@ def root_application(settings: config.Settings) -> root.RootArgs:
         wait_healthy=wanted.wait_healthy,
         timeout=f"{wanted.timeout_minutes}m",
     )
+
+
+def last_runs(
+    settings: config.Settings, spaces: namespaces.Namespaces, zones: route53.Route53 | None
+) -> list[dict[str, Any]]:
+    """external-dns's last run, where a zone outlives the environment; zones that it made go with their records."""
+    stays = zones is None or any(domain.zone_id for domain in settings.dns.domains)
+    if not (settings.addons.external_dns.enabled and stays):
+        return []
+    wanted = external_dns_addon(settings, spaces[EXTERNAL_DNS], zones)
+    return last_run.objects(spaces[EXTERNAL_DNS], external_dns.merged(wanted))
 
 
 def argo_cd_access(settings: config.Settings, namespace: pulumi.Input[str]) -> access.AccessArgs:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts
+from components.addons import addon, charts, merge
 
 CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
@@ -81,6 +81,11 @@ def values(args: ExternalDnsArgs) -> dict[str, Any]:
         "triggerLoopOnEvent": True,
         **(_route53(args.provider) if isinstance(args.provider, Route53) else _ionos(args.provider, args.domains)),
     }
+
+
+def merged(args: ExternalDnsArgs) -> dict[str, Any]:
+    """The chart's values with the adjustments on top: what its pod really gets, but for `values_from`."""
+    return merge.deep(values(args), args.install.values)
 
 
 def _route53(provider: Route53) -> dict[str, Any]:

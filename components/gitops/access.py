@@ -1,8 +1,8 @@
 """How people reach Argo CD: its Ingress, and the certificate for its name.
 
 Both are apart from Argo CD's own release, since their lives differ. Argo CD has to outlive the add-ons, but
-these two need them to come and to go: external-dns removes the record of an Ingress that is deleted, and
-cert-manager takes its finalizer off an unfinished challenge, or the namespace could never be deleted.
+these two need them to come and to go: cert-manager takes its finalizer off an unfinished challenge, or the
+namespace could never be deleted. (The record does not matter here: external-dns's last run removes it.)
 https://argo-cd.readthedocs.io/en/stable/operator-manual/ingress/
 """
 

@@ -52,6 +52,7 @@ class ArgoCdArgs:
         default_role: what everybody who is signed in may do, such as "role:readonly".
         admins: e-mail addresses or "organization:team" that are administrators.
         admin_enabled: whether the built-in `admin` may sign in.
+        last: objects for the chart to carry along, Helm hooks that act when Argo CD goes (see `last_run`).
         values: extra Helm values, merged last (see `merge.deep`).
         mirror: chart repository URL to use instead of the chart's own.
         timeout_minutes: limit for install, upgrade and removal.
@@ -63,6 +64,7 @@ class ArgoCdArgs:
     default_role: str = "role:readonly"
     admins: Sequence[str] = ()
     admin_enabled: bool = True
+    last: Sequence[Mapping[str, Any]] = ()
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     mirror: str | None = None
     timeout_minutes: int = 10
@@ -131,7 +133,7 @@ class ArgoCd(pulumi.ComponentResource):
 def values(args: ArgoCdArgs) -> dict[str, Any]:
     """The chart's values. They end up in Pulumi's state: no secret may ever be among them."""
     single = {"replicas": 1}
-    return merge.deep(
+    chosen = merge.deep(
         {
             "fullnameOverride": "argocd",
             # Kept CRDs would outlive a destroy. Pulumi removes its Applications before the release.
@@ -152,6 +154,8 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
         },
         args.values,
     )
+    objects = [*args.last, *chosen.get("extraObjects", [])]
+    return {**chosen, "extraObjects": objects} if objects else chosen
 
 
 def _config(args: ArgoCdArgs) -> dict[str, Any]:

@@ -138,6 +138,26 @@ def test_the_root_application_comes_after_every_add_on() -> None:
     assert repository.urn in run.one("kubernetes:helm.sh/v3:Release").dependencies
 
 
+def test_external_dnss_last_run_comes_before_its_credentials_go() -> None:
+    zone = "Z0123456789ABCDEFGHIJ"
+    domain = {"name": "lab.example.org", "zoneId": zone}
+    dns = {"provider": "route53", "region": "eu-central-1", "domains": [domain, "other.example.org"]}
+    given = {**config("lab"), "gitops-platform:dns": json.dumps(dns)}
+    run = recording.run_main("lab", given, zones={zone: "lab.example.org"})
+    made = {r.urn: r for r in run.resources}
+    release = run.one("kubernetes:helm.sh/v3:Release")
+    needed = {made[urn].name for urn in release.dependencies}
+    assert "dns-credentials-external-dns" in needed, "what Argo CD's release needs, goes after it"
+    *_, job = release.inputs["values"]["extraObjects"]
+    assert job["metadata"]["namespace"] == "external-dns"
+    assert f"--zone-id-filter={zone}" in job["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_zones_of_its_own_need_no_last_run() -> None:
+    release = environment("sbx").one("kubernetes:helm.sh/v3:Release")
+    assert "extraObjects" not in release.inputs["values"], "Route53 deletes them with their records"
+
+
 def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
     run = environment("sbx")
     assert {r.inputs["name"] for r in run.of_type("aws:route53/zone:Zone")} == {
@@ -241,6 +261,9 @@ def test_ionos_dns_needs_no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     run = recording.run_main("lab", given, ("gitops-platform:ionosDnsToken",))
     assert not [r for r in run.resources if r.type.startswith("aws:") or "aws" in r.name]
+    *_, job = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]["extraObjects"]
+    assert job["metadata"]["name"] == "external-dns-last-run", "IONOS DNS's zones were there before, and stay"
+    assert "dns-token-canary" not in json.dumps(job)
     secret = run.one("kubernetes:core/v1:Secret", "dns-credentials-external-dns")
     assert secret.inputs["stringData"] == {"token": "dns-token-canary"}
     assert "stringData" in secret.secrets

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.addons import addon, cert_manager, external_dns, ingress, ingress_nginx, sealed_secrets, traefik
+from components.addons import (
+    addon,
+    cert_manager,
+    external_dns,
+    ingress,
+    ingress_nginx,
+    sealed_secrets,
+    traefik,
+)
 from components.gitops import argocd
 
 TOLERATION = {"key": "ingress-node", "operator": "Equal", "value": "true", "effect": "NoSchedule"}

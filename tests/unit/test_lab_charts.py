@@ -16,7 +16,8 @@ import jsonschema
 import pytest
 import yaml
 
-from components.addons import charts
+from components.addons import charts, external_dns, last_run
+from components.gitops import argocd
 from lab import layout, toolchain
 from lab.charts import __main__ as server
 from lab.charts import repository
@@ -65,6 +66,13 @@ def pods(documents: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
         for document in documents
         if document["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "Job")
     ]
+
+
+def test_what_argo_cds_chart_is_to_carry_along_is_rendered(helm: pathlib.Path, unpacked: pathlib.Path) -> None:
+    objects = last_run.objects("external-dns", external_dns.values(chart_values.route53()))
+    found = render(helm, unpacked / "argo-cd", argocd.values(chart_values.argo_cd(last=objects)))
+    made = [one for one in found if one["metadata"]["name"] == last_run.NAME]
+    assert sorted(made, key=str) == sorted(objects, key=str)
 
 
 def test_the_lab_has_every_chart_under_the_pinned_version() -> None:

@@ -1,0 +1,156 @@
+"""external-dns's last run, at destroy: it removes every record that bears this stack's mark from zones that stay.
+
+Deleting an Ingress is one thing, external-dns removing its record another, up to an `interval` later; and records of
+Ingresses that Pulumi knows nothing of would stay, pointing at addresses that are soon somebody else's. So, when
+every add-on is gone and before Argo CD and the DNS credentials go, external-dns runs once more with nothing to
+look at: what nobody asks for, policy `sync` removes, and of records it touches only those with its owner's mark.
+
+It is a Helm hook of Argo CD's release, the one part that lives as long as the add-ons together and whose end waits
+for a Job. https://helm.sh/docs/topics/charts_hooks/
+
+Seen with external-dns 0.21: its option `--source` takes `empty`, and then there is no such source. So it is told
+to look for Ingresses in its own namespace, with a label that none has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pulumi
+
+from components.addons import charts
+
+NAME = "external-dns-last-run"
+IMAGE = "registry.k8s.io/external-dns/external-dns"
+NOTHING = "gitops-platform/asks-for=nothing"
+"""A label that no Ingress has."""
+SECONDS, RETRIES = 120, 2
+"""How long all tries together may take: listing a large zone is slow, and Route53 throttles."""
+
+KEPT = {
+    "registry": "registry",
+    "txtOwnerId": "txt-owner-id",
+    "txtPrefix": "txt-prefix",
+    "txtSuffix": "txt-suffix",
+    "domainFilters": "domain-filter",
+    "excludeDomains": "exclude-domains",
+    "managedRecordTypes": "managed-record-types",
+}
+"""The chart's values that say which records are meant -> external-dns's options."""
+
+SAFE = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def objects(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The Job, and what lets it read Ingresses of its namespace.
+
+    `values`: external-dns's chart values, whose zones, mark and credentials it shares.
+    """
+    api = "rbac.authorization.k8s.io"
+    rules = [{"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "list", "watch"]}]
+    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": namespace}
+    role = {"apiGroup": api, "kind": "Role", "name": NAME}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", **_metadata(namespace, -2)},
+        {"apiVersion": f"{api}/v1", "kind": "Role", **_metadata(namespace, -2), "rules": rules},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            **_metadata(namespace, -1),
+            "roleRef": role,
+            "subjects": [subject],
+        },
+        _job(namespace, values),
+    ]
+
+
+def _metadata(namespace: pulumi.Input[str], weight: int) -> dict[str, Any]:
+    annotations = {
+        "helm.sh/hook": "pre-delete",
+        "helm.sh/hook-weight": str(weight),
+        # One that failed stays, with its log, until the next try.
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+    }
+    labels = {"purpose": "infra"}
+    return {"metadata": {"name": NAME, "namespace": namespace, "labels": labels, "annotations": annotations}}
+
+
+def _job(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    provider = values["provider"]
+    container = {
+        "name": "external-dns",
+        "image": _image(values),
+        "args": list(_arguments(namespace, values, provider["name"])),
+        "env": values.get("env", []),
+        "volumeMounts": values.get("extraVolumeMounts", []),
+        "securityContext": SAFE,
+    }
+    pod: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "serviceAccountName": NAME,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": values.get("extraVolumes", []),
+        **{key: values[key] for key in ("imagePullSecrets", "nodeSelector", "tolerations") if values.get(key)},
+    }
+    if provider["name"] == "webhook":
+        pod["initContainers"] = [_webhook(provider["webhook"])]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        **_metadata(namespace, 0),
+        "spec": {"activeDeadlineSeconds": SECONDS, "backoffLimit": RETRIES, "template": {"spec": pod}},
+    }
+
+
+def _arguments(namespace: pulumi.Input[str], values: Mapping[str, Any], provider: str) -> Iterator[pulumi.Input[str]]:
+    yield from ("--once", "--policy=sync", "--source=ingress", f"--label-filter={NOTHING}")
+    yield from _option("namespace", namespace)
+    yield "--metrics-address=localhost:7979"  # its port is opened even for one run
+    yield f"--provider={provider}"
+    for key, option in KEPT.items():
+        yield from _option(option, values.get(key))
+    extra = values.get("extraArgs") or {}
+    if not isinstance(extra, Mapping):
+        yield from extra
+        return
+    for option, value in extra.items():
+        yield from _option(option, value)
+
+
+def _option(name: str, value: Any) -> Iterator[pulumi.Input[str]]:
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(one, pulumi.Output):
+            yield pulumi.Output.concat(f"--{name}=", one)
+        elif one not in (None, ""):
+            yield f"--{name}={str(one).lower() if isinstance(one, bool) else one}"
+
+
+def _image(values: Mapping[str, Any]) -> str:
+    image = values.get("image") or {}
+    return f"{image.get('repository') or IMAGE}:{image.get('tag') or f'v{charts.EXTERNAL_DNS.app_version}'}"
+
+
+def _webhook(webhook: Mapping[str, Any]) -> dict[str, Any]:
+    """The provider's other half, as a sidecar: it ends with the run, which starts when it is healthy."""
+    image = webhook["image"]
+    return {
+        "name": "webhook",
+        "image": f"{image['repository']}:{image['tag']}",
+        "restartPolicy": "Always",
+        "env": webhook.get("env", []),
+        "args": webhook.get("args", []),
+        "startupProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
+        "securityContext": SAFE,
+    }
