@@ -143,7 +143,10 @@ def certificate(host: str, found: Object | None, steps: Sequence[Object], namesp
             kind = step.get("kind") or "step"
             reasons.append(f"{kind} {step['metadata']['name']}: {f'{state}: ' if state else ''}{reason}")
     where = f"{found['metadata']['namespace']}/{found['metadata']['name']}"
-    step = "repair what the challenge names; a failed order is tried again after an hour, or at once with "
+    step = (
+        "repair what the challenge names (`pulumi up --refresh` puts key and policy back); a failed order is tried "
+        "again after an hour, or at once with "
+    )
     return Finding(
         "certificate",
         met,
@@ -178,8 +181,9 @@ def name(environment: Environment, expected: Sequence[str], found: Sequence[str]
         )
     if isinstance(found, ProbeError):
         step = (
-            "if external-dns says nothing of it, the zone may not be delegated: its registrar has to name the servers "
-            "of `pulumi stack output dns`; --resolver asks another DNS server than this machine's"
+            "if external-dns is refused (its log says so), `pulumi up --refresh` puts its key and policy back; if it "
+            "says nothing, the zone may not be delegated: its registrar has to name the servers of `pulumi stack "
+            "output dns`; --resolver asks another DNS server than this machine's"
         )
         if not addon:
             step = f"no external-dns here: write the record yourself, {host} → {', '.join(expected)}"
