@@ -42,7 +42,7 @@ def sweep_records(
 
     `pulumi destroy` lets external-dns do it; run this before a destroy without the cluster, for zones that
     stay (`zoneId`). Only records with this stack's mark are touched, and the marks. Route53 only, with the
-    credentials that `pulumi up` needs. Exit code: 0 done, 1 it could not be done, 2 wrong usage.
+    credentials that `pulumi up` needs. Exit codes: 0 done, 1 it could not be done, 2 wrong usage.
     """
     if not (dry_run or yes) and (as_json or not sys.stdin.isatty()):
         typer.echo("error: nobody can be asked here: add --yes or --dry-run", err=True)
