@@ -2,7 +2,8 @@
 
 Both are apart from Argo CD's own release, since their lives differ. Argo CD has to outlive the add-ons, but
 these two need them to come and to go: cert-manager takes its finalizer off an unfinished challenge, or the
-namespace could never be deleted. (The record need not go in time: external-dns's last run, or the zone's end, removes it.)
+namespace could never be deleted. The record need not go in time: external-dns's last run removes it, or it goes
+with its zone.
 https://argo-cd.readthedocs.io/en/stable/operator-manual/ingress/
 """
 
