@@ -1,6 +1,7 @@
 """Write what is generated from the models, or say what is stale.
 
-Exit code: 0 everything is as it should be, 1 something is stale (with --check), 2 wrong usage.
+Exit code: 0 everything is as it should be, 1 something is stale (with --check) or a page is in no navigation,
+2 wrong usage.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import json
 import pathlib
 import sys
+from typing import Any, cast
 
 import yaml
 
@@ -38,6 +40,13 @@ def stale(project: pathlib.Path = PROJECT) -> dict[str, str]:
     return {name: text for name, text in made(project).items() if says(project / name) != text}
 
 
+def unlisted(project: pathlib.Path = PROJECT) -> list[str]:
+    """The pages of docs/ that the site's navigation does not name."""
+    navigation = yaml.safe_load((project / "mkdocs.yml").read_text("utf-8"))["nav"]
+    pages = sorted(str(page.relative_to(project / "docs")) for page in (project / "docs").rglob("*.md"))
+    return [page for page in pages if page not in _pages(navigation)]
+
+
 def main(arguments: list[str]) -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m reference", description=__doc__)
@@ -50,7 +59,17 @@ def main(arguments: list[str]) -> int:
         else:
             (PROJECT / name).write_text(text, "utf-8")
             print(f"{name}: written")
-    return 1 if found and check else 0
+    lost = unlisted()
+    for page in lost:
+        print(f"docs/{page}: nobody finds it; name it below `nav` in mkdocs.yml", file=sys.stderr)
+    return 1 if lost or (found and check) else 0
+
+
+def _pages(navigation: Any) -> list[str]:
+    if isinstance(navigation, str):
+        return [navigation]
+    entries = cast(dict[str, Any], navigation).values() if isinstance(navigation, dict) else navigation
+    return [page for entry in entries for page in _pages(entry)]
 
 
 def _json(tree: object) -> str:

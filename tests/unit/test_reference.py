@@ -49,6 +49,19 @@ def test_a_stale_file_is_named_and_nothing_is_written(
     assert not (reference.PROJECT / "no-such-file").exists()
 
 
+def test_a_page_that_no_navigation_names_is_found(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs" / "more").mkdir(parents=True)
+    for page in ("index.md", "more/a.md", "more/b.md"):
+        (tmp_path / "docs" / page).touch()
+    (tmp_path / "mkdocs.yml").write_text("nav: [index.md, {More: [{A: more/a.md}]}]\n")
+    assert reference.unlisted(tmp_path) == ["more/b.md"]
+    monkeypatch.setattr(reference, "unlisted", lambda: ["more/b.md"])
+    assert reference.main(["--check"]) == 1
+    assert "docs/more/b.md: nobody finds it" in capsys.readouterr().err
+
+
 def test_the_schema_is_one() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
