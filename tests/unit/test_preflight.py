@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import preflight
 import settings
-from preflight import cloud, cluster
+from preflight import cloud, cluster, owners
 
 NO_HOME = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
@@ -312,13 +312,14 @@ def test_everything_that_is_missing_is_one_error(monkeypatch: pytest.MonkeyPatch
     raw = {"cluster": {"provider": "ionos", "kubernetesVersion": "1.34.3"}, "dns": {"domains": ["example.org"]}}
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "error", said.append)
+    monkeypatch.setattr(owners, "recorded", lambda: {"gone": "somebody"})
     with pytest.raises(SystemExit) as ended:
         preflight.check(settings.parse(raw, "sbx"), settings.Secrets(None, None, None, None))
     assert ended.value.code == 32, "after any other code the language host adds an error of its own"
     (text,) = said
     lines = text.splitlines()
-    assert lines[0] == "2 things are in the way; nothing was changed"
-    assert [line.split(":")[0].strip() for line in lines[1:]] == ["IONOS credentials", "AWS credentials"]
+    assert lines[0] == "3 things are in the way; nothing was changed"
+    assert [line.split(":")[0].strip() for line in lines[1:]] == ["IONOS credentials", "AWS credentials", "appOwners"]
 
 
 def test_only_what_the_stack_needs_is_asked_for() -> None:
