@@ -13,12 +13,12 @@ import json
 from collections.abc import Mapping
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 
 KIND = "argocd.argoproj.io/secret-type"
 SERVER = "https://kubernetes.default.svc"
+SECRET = {"apiVersion": "v1", "kind": "Secret"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,25 +72,27 @@ class Connections(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ConnectionsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:Connections", name, None, opts)
-        kubernetes.core.v1.Secret(
-            f"{name}-cluster",
-            metadata={
+        cluster = {
+            "metadata": {
                 "name": "in-cluster",
                 "namespace": args.namespace,
                 "labels": {KIND: "cluster", "environment": args.environment},
                 "annotations": {"environment": args.environment, **args.facts},
             },
             # Without credentials in it, Argo CD uses its service account.
-            string_data={"name": "in-cluster", "server": SERVER, "config": json.dumps({"tlsClientConfig": {}})},
-            opts=options.child(self, opts),
-        )
+            "stringData": {"name": "in-cluster", "server": SERVER, "config": json.dumps({"tlsClientConfig": {}})},
+        }
+        manifests.Manifest(f"{name}-cluster", {**SECRET, **cluster}, options.child(self, opts))
         if args.repository and args.credential:
-            kubernetes.core.v1.Secret(
-                f"{name}-repository",
-                metadata={"name": "gitops-repository", "namespace": args.namespace, "labels": {KIND: "repository"}},
-                string_data={"type": "git", "url": args.repository, **access(args.credential)},
-                opts=options.child(self, opts),
-            )
+            repository = {
+                "metadata": {
+                    "name": "gitops-repository",
+                    "namespace": args.namespace,
+                    "labels": {KIND: "repository"},
+                },
+                "stringData": {"type": "git", "url": args.repository, **access(args.credential)},
+            }
+            manifests.Manifest(f"{name}-repository", {**SECRET, **repository}, options.child(self, opts))
         self.register_outputs({})
 
 

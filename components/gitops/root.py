@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
-from components import options
+from components import manifests, options
 from components.gitops import application
 
 NAME = "root"
@@ -54,30 +53,34 @@ class Root(pulumi.ComponentResource):
     deletes those that it made; the deletion ends when they are gone.
     """
 
-    manifest: kubernetes.apiextensions.CustomResource
+    manifest: manifests.Manifest
 
     def __init__(self, name: str, args: RootArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:Root", name, None, opts)
-        project = kubernetes.apiextensions.CustomResource(
+        project = manifests.Manifest(
             f"{name}-project",
-            api_version="argoproj.io/v1alpha1",
-            kind="AppProject",
-            metadata={"name": NAME, "namespace": args.argocd_namespace, "labels": {"purpose": "infra"}},
-            spec=project_spec(args),
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "AppProject",
+                "metadata": {"name": NAME, "namespace": args.argocd_namespace, "labels": {"purpose": "infra"}},
+                "spec": project_spec(args),
+            },
             opts=options.child(self, opts),
         )
-        self.manifest = kubernetes.apiextensions.CustomResource(
+        self.manifest = manifests.Manifest(
             name,
-            api_version="argoproj.io/v1alpha1",
-            kind="Application",
-            metadata={
-                "name": NAME,
-                "namespace": args.argocd_namespace,
-                "labels": {"purpose": "infra"},
-                "annotations": {"pulumi.com/waitFor": json.dumps(conditions(args))},
-                "finalizers": [application.FINALIZER],
+            {
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "Application",
+                "metadata": {
+                    "name": NAME,
+                    "namespace": args.argocd_namespace,
+                    "labels": {"purpose": "infra"},
+                    "annotations": {"pulumi.com/waitFor": json.dumps(conditions(args))},
+                    "finalizers": [application.FINALIZER],
+                },
+                "spec": spec(args),
             },
-            spec=spec(args),
             opts=options.child(self, opts, depends_on=[project], create=args.timeout, delete=args.timeout),
         )
         self.register_outputs({"name": NAME})
