@@ -253,7 +253,7 @@ def test_a_chart_repository_that_goes_away_is_shown(engine: engines.Engine) -> N
     assert ready(engine, 1).code == 0
 
 
-def obstacles(engine: engines.Engine) -> None:
+def obstacles(engine: engines.Engine, zone: str) -> None:
     """What app owners made by themselves, and challenges that nobody can finish, Argo CD's own among them."""
     cluster = engine.cluster
     # A name that leads nowhere: its http01 challenge stays open.
@@ -270,8 +270,9 @@ def obstacles(engine: engines.Engine) -> None:
     cluster.create("/apis/networking.k8s.io/v1/namespaces/shop/ingresses", ingress)
     service = {"metadata": {"name": "own"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 9999}]}}
     cluster.create("/api/v1/namespaces/shop/services", service)
-    # cert-manager lets a DNS record settle for a minute: so long this challenge is open.
-    presented(engine, "shop")
+    # cert-manager lets a DNS record settle for a minute: so long this challenge is open, and not yet "presented".
+    name = ("TXT", f"_acme-challenge.shop.{DOMAIN}")
+    engines.wait_for(lambda: name in engine.records(zone), 90, "a challenge in shop is begun")
 
 
 def presented(engine: engines.Engine, namespace: str) -> None:
@@ -286,7 +287,7 @@ def presented(engine: engines.Engine, namespace: str) -> None:
 
 def test_destroy_copes_with_every_obstacle_at_once(engine: engines.Engine, zone: str) -> None:
     """Unfinished challenges without an ACME server, objects of others, killed twice: it finishes all the same."""
-    obstacles(engine)
+    obstacles(engine, zone)
     engines.wait_for(lambda: ("A", f"shop.{DOMAIN}") in engine.records(zone), 30, "external-dns wrote its record")
     processes.stop(engine.lab, "acme")
     refuse(engine, "external-dns-lab", "route53:ListHostedZones")
