@@ -39,7 +39,7 @@ def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine
             "certManager": {"server": "staging", "issuer": {"waitReady": False}},
         }
 
-    run = engine.run("pulumi", "config", "set", "--secret", "ionosDnsToken", stdin="a-token-in-a-test")
+    run = engine.run("pulumi", "config", "set", "--secret", "ionosDnsToken", stdin=engine.lab.secret("ionos-dns-token"))
     assert run.code == 0, run.text
     with engine.changed_config(change):
         engine.up()
