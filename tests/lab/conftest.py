@@ -32,7 +32,13 @@ def engine(lab: layout.Lab) -> engines.Engine:
     return engines.Engine(lab)
 
 
-@pytest.fixture(scope="session")
-def cluster_kubeconfig(lab: layout.Lab) -> str:
+@pytest.fixture(scope="module")
+def control_plane(lab: layout.Lab) -> None:
+    """An API server that answers: with a cluster that a test destroyed it went as well."""
+    services.up(lab, print)
+
+
+@pytest.fixture(scope="module")
+def cluster_kubeconfig(lab: layout.Lab, control_plane: None) -> str:
     """Path of an administrator's kubeconfig for the lab's API server."""
     return str(lab.kubeconfig)

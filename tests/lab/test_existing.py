@@ -15,7 +15,7 @@ NODE = "existing-node"
 
 
 @pytest.fixture
-def cluster(engine: engines.Engine) -> Iterator[kube.KubeClient]:
+def cluster(engine: engines.Engine, control_plane: None) -> Iterator[kube.KubeClient]:
     """The lab's control plane with one node, as somebody else would have set it up."""
     client = engine.cluster
     labels = {"kubernetes.io/os": "linux", "kubernetes.io/hostname": NODE, "lab.gitops-platform/node": "true"}

@@ -33,7 +33,9 @@ def listening(lab: layout.Lab, port: str) -> Iterator[None]:
         yield
 
 
-def test_a_process_that_died_is_named_and_only_that_one_is_started_again(engine: engines.Engine) -> None:
+def test_a_process_that_died_is_named_and_only_that_one_is_started_again(
+    engine: engines.Engine, control_plane: None
+) -> None:
     before = pids(engine.lab)
     kill(engine.lab, "charts")
     status = engine.run("python", "-m", "lab", "status")

@@ -60,6 +60,8 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
             run = engine.run("pulumi", "config", "set", "--secret", key, stdin=value)
             assert run.code == 0, run.text
         engine.up()
+        ready = engine.run("python", "-m", "ops", "ready", "lab")
+        assert ready.code == 0, ready.text
         yield engine
         destroyed = engine.pulumi("destroy --yes --skip-preview")
         assert destroyed.code == 0, destroyed.text
