@@ -4,6 +4,10 @@ The order is a graph: a part depends on what it really needs, everything else ru
 destroy runs the graph backwards.
 """
 
+# isort: off
+import startup  # noqa: F401 (makes what follows faster)
+
+# isort: on
 import pulumi
 
 import access_arguments
