@@ -33,19 +33,29 @@ def with_token(admin: str, *, context: str, user: str, namespace: str, token: st
     )
 
 
+def entry(config: Mapping[str, Any], section: str, name: str | None) -> dict[str, Any]:
+    """The entry of that name in `contexts`, `clusters` or `users`.
+
+    Raises:
+        ValueError: there is none; it names those there are.
+    """
+    entries = cast(list[dict[str, Any]], config.get(section) or [])
+    for one in entries:
+        if one.get("name") == name:
+            return dict(one)
+    known = ", ".join(str(one.get("name")) for one in entries) or "none"
+    raise ValueError(f"kubeconfig: no {section[:-1]} named {name!r} (there are: {known})")
+
+
 def _cluster(admin: str) -> dict[str, Any]:
     try:
         config = yaml.safe_load(admin)
-        context = _named(config, "context", config["current-context"])
-        cluster = _named(config, "cluster", context["cluster"])
+        context = entry(config, "contexts", config["current-context"])["context"]
+        cluster = entry(config, "clusters", context["cluster"])["cluster"]
         carried = {"server": cluster["server"], **{key: cluster[key] for key in OPTIONAL if key in cluster}}
-    except (yaml.YAMLError, KeyError, TypeError, StopIteration):
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError):
         # What the parser says quotes the text, which holds keys.
         raise ValueError("the administrator's kubeconfig has no current context with a cluster") from None
     if "certificate-authority" in cluster and "certificate-authority-data" not in cluster:
         raise ValueError("the administrator's kubeconfig names a file as certificate authority: embed it")
     return carried
-
-
-def _named(config: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
-    return cast(dict[str, Any], next(entry for entry in config[f"{kind}s"] if entry["name"] == name)[kind])

@@ -14,6 +14,8 @@ from typing import Any
 import pulumi
 import yaml
 
+import kubeconfigs
+
 
 @dataclasses.dataclass(frozen=True)
 class ExistingClusterArgs:
@@ -65,10 +67,10 @@ def single_context(text: str, context: str | None, folder: pathlib.Path) -> str:
     if not isinstance(config, dict) or not config.get("contexts"):
         raise ValueError("not a kubeconfig: it has no contexts")
     name = context or config.get("current-context")
-    chosen = _named(config, "contexts", name)
+    chosen = kubeconfigs.entry(config, "contexts", name)
     details = chosen["context"]
-    cluster = _named(config, "clusters", details["cluster"])
-    user = _named(config, "users", details["user"])
+    cluster = kubeconfigs.entry(config, "clusters", details["cluster"])
+    user = kubeconfigs.entry(config, "users", details["user"])
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
@@ -80,14 +82,6 @@ def single_context(text: str, context: str | None, folder: pathlib.Path) -> str:
         },
         sort_keys=False,
     )
-
-
-def _named(config: dict[str, Any], section: str, name: str | None) -> dict[str, Any]:
-    for entry in config.get(section) or []:
-        if entry.get("name") == name:
-            return dict(entry)
-    known = ", ".join(str(entry.get("name")) for entry in config.get(section) or []) or "none"
-    raise ValueError(f"kubeconfig: no {section[:-1]} named {name!r} (there are: {known})")
 
 
 def _embed(section: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:

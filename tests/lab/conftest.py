@@ -9,6 +9,7 @@ import engine as engines
 import pytest
 
 from lab import layout, services, toolchain, workspace
+from lab.plugins.kubernetes import cluster, kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +43,9 @@ def control_plane(lab: layout.Lab) -> None:
 def cluster_kubeconfig(lab: layout.Lab, control_plane: None) -> str:
     """Path of an administrator's kubeconfig for the lab's API server."""
     return str(lab.kubeconfig)
+
+
+@pytest.fixture
+def api(cluster_kubeconfig: str) -> cluster.Cluster:
+    """The lab's API server, as the kubernetes plugin sees it."""
+    return cluster.Cluster(kubeconfig.access(kubeconfig.parse(cluster_kubeconfig)))

@@ -36,11 +36,6 @@ def plugin(port: int, cluster_kubeconfig: str) -> Plugin:
 
 
 @pytest.fixture
-def api(cluster_kubeconfig: str) -> cluster.Cluster:
-    return cluster.Cluster(kubeconfig.access(kubeconfig.parse(cluster_kubeconfig)))
-
-
-@pytest.fixture
 def namespace(api: cluster.Cluster) -> Iterator[str]:
     name = f"plugin-{os.urandom(3).hex()}"
     api.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})

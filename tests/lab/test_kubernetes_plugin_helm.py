@@ -18,7 +18,7 @@ import pytest
 
 from lab import toolchain
 from lab.plugins import kubernetes, values
-from lab.plugins.kubernetes import cluster, kubeconfig
+from lab.plugins.kubernetes import cluster
 from tests.plugin_client import Failed, Plugin, serving
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -69,11 +69,6 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def plugin(cluster_kubeconfig: str) -> Iterator[Plugin]:
     with serving(kubernetes.provider()) as port:
         yield Plugin(port, kubeconfig=pathlib.Path(cluster_kubeconfig).read_text())
-
-
-@pytest.fixture
-def api(cluster_kubeconfig: str) -> cluster.Cluster:
-    return cluster.Cluster(kubeconfig.access(kubeconfig.parse(cluster_kubeconfig)))
 
 
 @pytest.fixture
