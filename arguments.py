@@ -31,8 +31,8 @@ from settings import cluster as cluster_settings
 
 ARGOCD = "argocd"
 SEALED_SECRETS = sealed_secrets.NAMESPACE
-EXTERNAL_DNS = "external-dns"
-CERT_MANAGER = "cert-manager"
+EXTERNAL_DNS = route53.EXTERNAL_DNS
+CERT_MANAGER = route53.CERT_MANAGER
 
 
 def ingress_namespace(settings: config.Settings) -> str:
@@ -93,7 +93,9 @@ def platform_namespaces(settings: config.Settings) -> namespaces.NamespacesArgs:
 def dns(settings: config.Settings) -> route53.Route53Args:
     """Zones and IAM users; protected together with the cluster, since both hold what cannot be made again."""
     domains = [route53.Domain(domain.name, domain.zone_id) for domain in settings.dns.domains]
-    return route53.Route53Args(settings.environment, domains, protect=_protect(settings))
+    enabled = {EXTERNAL_DNS: settings.addons.external_dns.enabled, CERT_MANAGER: settings.addons.cert_manager.enabled}
+    controllers = [name for name, on in enabled.items() if on]
+    return route53.Route53Args(settings.environment, domains, controllers, protect=_protect(settings))
 
 
 def sealing(settings: config.Settings, namespace: pulumi.Input[str]) -> sealing_key.SealingKeyArgs:
@@ -183,11 +185,24 @@ def argo_cd_access(settings: config.Settings, namespace: pulumi.Input[str]) -> a
 
 
 def platform_project(settings: config.Settings) -> project.ProjectArgs:
-    """What the add-ons' project may use: their charts, the values' repository, their namespaces."""
-    repositories = [charts.repository_url(chart, settings.charts.mirror) for chart in charts.ALL]
-    if settings.gitops.repository:
+    """What the add-ons' project may use: their charts and namespaces, and the repository that values come from.
+
+    That repository only where an add-on reads it: the project may make anything cluster-wide, so whoever can push
+    there an Application that names it could.
+    """
+    addons = settings.addons
+    ingress = charts.TRAEFIK if addons.ingress.controller == "traefik" else charts.INGRESS_NGINX
+    chosen = {
+        charts.SEALED_SECRETS: addons.sealed_secrets,
+        ingress: addons.ingress,
+        charts.EXTERNAL_DNS: addons.external_dns,
+        charts.CERT_MANAGER: addons.cert_manager,
+    }
+    on = {chart: wanted for chart, wanted in chosen.items() if wanted.enabled}
+    repositories = [charts.repository_url(chart, settings.charts.mirror) for chart in on]
+    if settings.gitops.repository and any(wanted.values_from for wanted in on.values()):
         repositories.append(settings.gitops.repository)
-    return project.ProjectArgs(repositories, platform_namespaces(settings).names)
+    return project.ProjectArgs(repositories, [n for n in platform_namespaces(settings).names if n != ARGOCD])
 
 
 def sealed_secrets_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> sealed_secrets.SealedSecretsArgs:
@@ -225,7 +240,7 @@ def external_dns_addon(
     provider = external_dns.Ionos()
     if zones:
         ids = [zone.id for zone in zones.zones]
-        provider = external_dns.Route53(ids, settings.dns.region, zones.external_dns_key.id)
+        provider = external_dns.Route53(ids, settings.dns.region, zones.keys[EXTERNAL_DNS].id)
     return external_dns.ExternalDnsArgs(
         install=_install(settings, wanted, namespace),
         provider=provider,
@@ -273,11 +288,11 @@ def dns_credentials(
     wanted: list[credentials.CredentialsArgs] = []
     if settings.addons.external_dns.enabled:
         if zones:
-            wanted.append(credentials.aws_file(spaces[EXTERNAL_DNS], zones.external_dns_key))
+            wanted.append(credentials.aws_file(spaces[EXTERNAL_DNS], zones.keys[EXTERNAL_DNS]))
         elif secrets.ionos_dns_token is not None:
             wanted.append(credentials.ionos_token(spaces[EXTERNAL_DNS], secrets.ionos_dns_token))
     if settings.addons.cert_manager.enabled and zones:
-        wanted.append(credentials.aws_key(spaces[CERT_MANAGER], zones.cert_manager_key))
+        wanted.append(credentials.aws_key(spaces[CERT_MANAGER], zones.keys[CERT_MANAGER]))
     return wanted
 
 

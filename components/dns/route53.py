@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -16,6 +16,13 @@ import pulumi_aws as aws
 
 from components import options
 from components.dns import policies
+
+EXTERNAL_DNS, CERT_MANAGER = "external-dns", "cert-manager"
+POLICIES: Mapping[str, Callable[[Sequence[str]], dict[str, Any]]] = {
+    EXTERNAL_DNS: policies.external_dns,
+    CERT_MANAGER: policies.cert_manager,
+}
+"""What each controller may do, given the ids of the zones."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +35,11 @@ class Domain:
 
 @dataclasses.dataclass(frozen=True)
 class Route53Args:
-    """The domains served (first: the environment's own), and whether their zones are protected."""
+    """The domains served (first: the environment's own), who gets a key, and whether the zones are protected."""
 
     environment: str
     domains: Sequence[Domain]
+    controllers: Sequence[str] = tuple(POLICIES)
     protect: bool = False
 
 
@@ -55,20 +63,19 @@ class AccessKey:
 class Route53(pulumi.ComponentResource):
     """Hosted zones and IAM users of one environment.
 
-    Children: an `aws.route53.Zone` per domain without an id; per controller (`external-dns`,
-    `cert-manager`) an `aws.iam.User`, its inline `aws.iam.UserPolicy` and an `aws.iam.AccessKey`.
+    Children: an `aws.route53.Zone` per domain without an id; per controller an `aws.iam.User`, its inline
+    `aws.iam.UserPolicy` and an `aws.iam.AccessKey`.
     """
 
     zones: list[Zone]
-    external_dns_key: AccessKey
-    cert_manager_key: AccessKey
+    keys: dict[str, AccessKey]
+    """By controller."""
 
     def __init__(self, name: str, args: Route53Args, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:dns:Route53", name, None, opts)
         self.zones = [self._zone(domain, args, opts) for domain in args.domains]
         ids = pulumi.Output.all(*[zone.id for zone in self.zones])
-        self.external_dns_key = self._user("external-dns", policies.external_dns, ids, args, opts)
-        self.cert_manager_key = self._user("cert-manager", policies.cert_manager, ids, args, opts)
+        self.keys = {controller: self._user(controller, ids, args, opts) for controller in args.controllers}
         self.register_outputs({"zoneIds": ids})
 
     def _zone(self, domain: Domain, args: Route53Args, opts: pulumi.ResourceOptions | None) -> Zone:
@@ -91,7 +98,6 @@ class Route53(pulumi.ComponentResource):
     def _user(
         self,
         controller: str,
-        policy: Callable[[Sequence[str]], dict[str, Any]],
         zone_ids: pulumi.Output[list[str]],
         args: Route53Args,
         opts: pulumi.ResourceOptions | None,
@@ -107,7 +113,7 @@ class Route53(pulumi.ComponentResource):
             controller,
             name="route53",
             user=user.name,
-            policy=zone_ids.apply(lambda ids: json.dumps(policy(ids))),
+            policy=zone_ids.apply(lambda ids: json.dumps(POLICIES[controller](ids))),
             opts=options.child(self, opts),
         )
         # After the policy: a controller must not start with a key that may do nothing yet.

@@ -96,12 +96,15 @@ class Application(pulumi.ComponentResource):
 
 
 def fingerprint(args: ApplicationArgs) -> pulumi.Output[str]:
-    """A name for the chart's source that changes with the chart, its version or any of its values.
+    """A name for the chart's source that changes with the chart, its version, any of its values or where they are from.
 
     Right after a change the Application's status is still the old one, Synced and Healthy. That the status
     speaks of the new source is seen by its name, which Argo CD copies into it with the rest.
     """
-    content = pulumi.Output.json_dumps([dataclasses.asdict(args.chart), args.mirror, args.values], sort_keys=True)
+    values_from = dataclasses.asdict(args.values_from) if args.values_from else None
+    content = pulumi.Output.json_dumps(
+        [dataclasses.asdict(args.chart), args.mirror, args.values, values_from], sort_keys=True
+    )
     return content.apply(lambda text: f"values-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
 
 

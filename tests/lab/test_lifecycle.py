@@ -65,9 +65,11 @@ def test_preview_of_nothing_creates_everything_and_touches_nothing(
 
 
 PHASES = [
+    (signal.SIGKILL, "aws:iam:AccessKey", "while keys are made"),
     (signal.SIGKILL, "cluster-default-pool", "while node pools are made"),
     (signal.SIGINT, "helm.sh/v3:Release", "while Argo CD is installed"),
     (signal.SIGTERM, "argoproj.io/v1alpha1:Application", "while add-ons are waited for"),
+    (signal.SIGKILL, "argoproj.io/v1alpha1:Application", "while add-ons are half there"),
 ]
 
 

@@ -158,6 +158,64 @@ def test_zones_of_its_own_need_no_last_run() -> None:
     assert "extraObjects" not in release.inputs["values"], "Route53 deletes them with their records"
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_add_ons_project_allows_their_charts_and_namespaces_and_nothing_else(stack: str) -> None:
+    run = environment(stack)
+    spec = run.one("kubernetes:argoproj.io/v1alpha1:AppProject", "platform").inputs["spec"]
+    used, spaces = set(), set()
+    for name in run.outputs["addons"]:
+        wanted = run.one("kubernetes:argoproj.io/v1alpha1:Application", name).inputs["spec"]
+        used.add(wanted["source"]["repoURL"])
+        spaces.add(wanted["destination"]["namespace"])
+    assert set(spec["sourceRepos"]) == used, "it may make anything cluster-wide: the GitOps repository is not in it"
+    assert {each["namespace"] for each in spec["destinations"]} == spaces
+
+
+def test_values_from_the_gitops_repository_are_read_and_allowed_where_an_add_on_asks_for_them() -> None:
+    repository = "https://github.com/o/r"
+    run = environment(
+        "sbx",
+        gitops={"repository": repository, "revision": "v7"},
+        addons={"certManager": {"valuesFrom": {"path": "ionos_sbx/cert-manager/values.yaml"}, "server": "staging"}},
+    )
+    spec = run.one("kubernetes:argoproj.io/v1alpha1:Application", "cert-manager").inputs["spec"]
+    chart, values = spec["sources"]
+    assert values == {"repoURL": repository, "targetRevision": "v7", "ref": "values"}
+    assert chart["helm"]["valueFiles"] == ["$values/ionos_sbx/cert-manager/values.yaml"]
+    assert "sources" not in run.one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns").inputs["spec"]
+    project = run.one("kubernetes:argoproj.io/v1alpha1:AppProject", "platform").inputs["spec"]
+    assert repository in project["sourceRepos"]
+
+
+def test_the_cluster_is_reached_as_one_that_this_program_made() -> None:
+    run = environment("sbx")
+    provider = run.one("pulumi:providers:kubernetes")
+    cluster = run.one("ionoscloud:k8s/cluster:Cluster")
+    assert provider.inputs["clusterIdentifier"] == f"{cluster.name}-id", (
+        "without it a kubeconfig that is unknown at preview replaces everything in the cluster"
+    )
+    switches = ("enableConfigMapMutable", "enableSecretMutable", "enablePatchForce", "upsertExistingObjects")
+    assert [provider.inputs[switch] for switch in switches] == ["true"] * 4
+    assert "kubeconfig" in provider.secrets
+
+
+def test_maintenance_and_the_api_allow_list_reach_ionos() -> None:
+    given = json.loads(config("sbx")["gitops-platform:cluster"])
+    window = {"day": "Tuesday", "time": "02:30:00Z"}
+    run = environment("sbx", cluster={**given, "maintenance": window, "apiAllowList": ["198.51.100.0/24"]})
+    said = {"dayOfTheWeek": "Tuesday", "time": "02:30:00Z"}
+    cluster = run.one("ionoscloud:k8s/cluster:Cluster").inputs
+    assert (cluster["maintenanceWindow"], cluster["apiSubnetAllowLists"]) == (said, ["198.51.100.0/24"])
+    pools = run.of_type("ionoscloud:k8s/nodePool:NodePool")
+    assert [pool.inputs["maintenanceWindow"] for pool in pools] == [said] * 2, "where a pool has none of its own"
+    own = {"day": "Sunday", "time": "05:00:00Z"}
+    pool = {**given.get("ingressPool", {}), "maintenance": own}
+    run = environment("sbx", cluster={**given, "maintenance": window, "ingressPool": pool})
+    windows = {p.inputs["name"]: p.inputs["maintenanceWindow"] for p in run.of_type("ionoscloud:k8s/nodePool:NodePool")}
+    assert windows["ingress-pool"] == {"dayOfTheWeek": "Sunday", "time": "05:00:00Z"}
+    assert windows["default-pool"] == said
+
+
 def test_two_domains_are_two_zones_and_both_controllers_may_use_them() -> None:
     run = environment("sbx")
     assert {r.inputs["name"] for r in run.of_type("aws:route53/zone:Zone")} == {
@@ -202,6 +260,11 @@ def test_an_add_on_that_is_off_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -
     assert {r.name for r in run.of_type("kubernetes:core/v1:Namespace")} - owned == {"argocd"}
     assert run.outputs["addons"] == {}
     assert run.outputs["clusterIssuers"] == []
+    assert run.of_type("aws:iam/user:User") == run.of_type("aws:iam/accessKey:AccessKey") == [], (
+        "no key without its user"
+    )
+    project = run.one("kubernetes:argoproj.io/v1alpha1:AppProject", "platform").inputs["spec"]
+    assert (project["sourceRepos"], project["destinations"]) == ([], [])
 
 
 TEAMS = {

@@ -9,6 +9,7 @@ import pulumi
 import pytest
 import yaml
 
+from components import providers
 from components.cluster import existing
 from tests import recording
 
@@ -82,3 +83,14 @@ def test_the_kubeconfig_is_secret_and_the_name_is_the_identity(folder: pathlib.P
     assert "kubeconfig" in run.secret_outputs
     assert run.outputs["id"] == "factory-1"
     assert run.outputs["addresses"] == ["203.0.113.9"]
+
+
+def test_its_objects_are_never_taken_over(folder: pathlib.Path) -> None:
+    def program() -> None:
+        cluster = existing.ExistingCluster("cluster", existing.ExistingClusterArgs("f-1", path=str(folder / "config")))
+        providers.kubernetes(cluster, ours=False)
+
+    provider = recording.run(program).one("pulumi:providers:kubernetes")
+    assert provider.inputs["upsertExistingObjects"] == "false"
+    assert provider.inputs["clusterIdentifier"] == "f-1", "a new kubeconfig for the same cluster replaces nothing"
+    assert "kubeconfig" in provider.secrets

@@ -62,10 +62,14 @@ def test_an_application_is_waited_for_until_synced_and_healthy_and_takes_its_thi
 def test_a_changed_value_is_waited_for_and_not_taken_for_the_old_state() -> None:
     def name(**changes: object) -> str:
         run = recording.run(lambda: application.Application("app", args(**changes)) and None)
-        return run.one(APPLICATION).inputs["spec"]["source"]["name"]
+        spec = run.one(APPLICATION).inputs["spec"]
+        return spec.get("source", spec.get("sources", [{}])[0])["name"]
 
     assert name() == name(), "or every run would be an update"
-    assert len({name(), name(values={"a": 2}), name(mirror="http://mirror")}) == 3
+    changed = [{"values": {"a": 2}}, {"mirror": "http://mirror"}]
+    changed += [{"values_from": application.ValuesFrom("https://git/r", revision, path)}
+                for revision, path in (("main", "a.yaml"), ("v2", "a.yaml"), ("main", "b.yaml"))]  # fmt: skip
+    assert len({name(), *(name(**change) for change in changed)}) == 1 + len(changed)
 
 
 def test_an_application_prunes_and_heals_itself() -> None:

@@ -55,8 +55,8 @@ def test_a_policy_without_zones_is_refused() -> None:
 
 def made(*domains: route53.Domain, protect: bool = False, zones: dict[str, str] | None = None) -> recording.Recording:
     def program() -> None:
-        part = route53.Route53("dns", route53.Route53Args("test", domains, protect))
-        pulumi.export("secret", part.external_dns_key.secret)
+        part = route53.Route53("dns", route53.Route53Args("test", domains, protect=protect))
+        pulumi.export("secret", part.keys["external-dns"].secret)
         pulumi.export("ids", [zone.id for zone in part.zones])
 
     return recording.run(program, zones=zones)
