@@ -1,4 +1,4 @@
-"""external-dns's last run, at destroy: it removes every record that bears this stack's mark from zones that stay.
+"""external-dns's last run, at destroy: it removes every record that bears this stack's mark.
 
 Deleting an Ingress is one thing, external-dns removing its record another, up to an `interval` later; and records of
 Ingresses that Pulumi knows nothing of would stay, pointing at addresses that are soon somebody else's. So, when
