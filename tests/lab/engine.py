@@ -214,17 +214,17 @@ def end(process: subprocess.Popen[str], how: signal.Signals, seconds: float = 12
     return process.wait(seconds)
 
 
-def commands(folder: pathlib.Path) -> list[list[str]]:
-    """What the containers of the lab in this folder run: the words after bubblewrap's `--`."""
-    found = []
+def commands(folder: pathlib.Path) -> list[tuple[str, ...]]:
+    """What the containers of the lab in this folder run: the words after bubblewrap's `--`, each once."""
+    found = set()
     for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = file.read_bytes().decode(errors="replace").split("\0")
         except OSError:
             continue
         if pathlib.Path(words[0]).name == "bwrap" and any(word.startswith(f"{folder}/") for word in words):
-            found.append(words[words.index("--") + 1 : -1])
-    return found
+            found.add(tuple(words[words.index("--") + 1 : -1]))
+    return sorted(found)
 
 
 def processes_under(folder: pathlib.Path) -> list[str]:

@@ -32,7 +32,7 @@ def lost(engine: engines.Engine, zone: str) -> Iterator[engines.Engine]:
     def change(config: dict[str, Any]) -> None:
         config["gitops-platform:dns"]["domains"] = [{"name": DOMAIN, "zoneId": zone}]
         # Every kind of object is there; nobody waits for a certificate that takes its minute.
-        config["gitops-platform:addons"]["certManager"]["issuer"] = {"waitReady": False}
+        config["gitops-platform:addons"]["certManager"]["issuer"] = {"solver": "http01", "waitReady": False}
 
     with engine.changed_config(change):
         engine.up()

@@ -7,6 +7,7 @@ from typing import Any
 
 import engine as engines
 import pytest
+import reach
 
 from lab import kube
 
@@ -39,20 +40,39 @@ def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine
             "certManager": {"server": "staging", "issuer": {"waitReady": False}},
         }
 
-    run = engine.run("pulumi", "config", "set", "--secret", "ionosDnsToken", stdin=engine.lab.secret("ionos-dns-token"))
-    assert run.code == 0, run.text
+    token = engine.lab.secret("ionos-dns-token")
     with engine.changed_config(change):
-        engine.up()
+        run = engine.run("pulumi", "config", "set", "--secret", "ionosDnsToken", stdin=token)
+        assert run.code == 0, run.text
         try:
+            engine.up()
             assert not engine.ionos_objects(), "no cluster is made"
             outputs = engine.outputs()
             assert outputs["cluster"]["provider"] == "existing"
             assert set(outputs["addons"]) == {"sealed-secrets", "traefik", "external-dns", "cert-manager"}
             engine.up("--expect-no-changes")
+            plain_traefik_leaves_class_nginx_alone(cluster)
         finally:
             destroyed = engine.pulumi("destroy --yes --skip-preview")
         assert destroyed.code == 0, destroyed.text
     assert names(cluster, "/api/v1/namespaces") == before
+
+
+def plain_traefik_leaves_class_nginx_alone(cluster: kube.KubeClient) -> None:
+    """The same rule under two classes, in plain HTTP, since everything else is redirected."""
+    (pod,) = cluster.list("/api/v1/namespaces/traefik/pods")
+    where, ingresses = (pod["status"]["podIP"], 8000), "/apis/networking.k8s.io/v1/namespaces/argocd/ingresses"
+    backend = {"service": {"name": "argocd-server", "port": {"name": "http"}}}
+    for name in ("traefik", "nginx"):
+        metadata = {"name": name, "annotations": {"traefik.ingress.kubernetes.io/router.entrypoints": "web"}}
+        rule = {"host": name, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+        cluster.create(ingresses, {"metadata": metadata, "spec": {"ingressClassName": name, "rules": [rule]}})
+    try:
+        engines.wait_for(lambda: reach.at(where, "traefik", "/healthz") == 200, 30, "its own class is served")
+        assert reach.at(where, "nginx", "/healthz") in (301, 308), "nobody serves it"
+    finally:
+        for name in ("traefik", "nginx"):
+            cluster.delete(f"{ingresses}/{name}")
 
 
 def test_objects_of_others_are_not_taken_over(engine: engines.Engine, cluster: kube.KubeClient) -> None:
