@@ -165,7 +165,8 @@ def last_runs(
     if not settings.addons.external_dns.enabled:
         return []
     wanted = external_dns_addon(settings, spaces[EXTERNAL_DNS], zones)
-    return last_run.objects(spaces[EXTERNAL_DNS], external_dns.merged(wanted))
+    stay = zones is None or any(domain.zone_id for domain in settings.dns.domains)
+    return last_run.objects(spaces[EXTERNAL_DNS], external_dns.merged(wanted), zones_stay=stay)
 
 
 def argo_cd_access(settings: config.Settings, namespace: pulumi.Input[str]) -> access.AccessArgs:

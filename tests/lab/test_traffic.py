@@ -336,3 +336,17 @@ def test_an_add_on_that_crashes_at_start_is_named_with_its_last_words(environmen
     mended = ready(environment, "--wait-minutes", "3")
     assert mended.code == 0, mended.text
     assert "ok       application external-dns: Synced, Healthy" in mended.err, "it waited, and said for what"
+
+
+def test_a_last_run_that_is_refused_costs_one_more_destroy_and_no_more(environment: engines.Engine) -> None:
+    """The zone is the environment's own: what external-dns cannot remove goes with it."""
+    nothing = {"Effect": "Allow", "Action": ["route53:GetGeoLocation"], "Resource": ["*"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [nothing]})
+    environment.aws("iam").put_user_policy(UserName="external-dns-lab", PolicyName="route53", PolicyDocument=document)
+    told = environment.pulumi("destroy --yes --skip-preview")
+    assert told.code != 0
+    assert "external-dns-last-run" in told.text, told.text
+    done = environment.pulumi("destroy --yes --skip-preview")
+    assert done.code == 0, done.text
+    assert environment.aws("route53").list_hosted_zones()["HostedZones"] == []
+    assert not environment.ionos_objects()
