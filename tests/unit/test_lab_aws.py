@@ -378,9 +378,10 @@ def test_the_proxy_goes_through_to_loopback(aws):
     answer = connect(aws, f"127.0.0.1:{aws.port}", b"GET /lab/aws/denied HTTP/1.1\r\nHost: a\r\n\r\n")
     assert b"200 Connection established" in answer
     assert b"HTTP/1.1 200 OK" in answer
-    with socket.create_server((ADDRESS, 0)) as unused:
+    with socket.socket() as unused:  # held, but nobody listens
+        unused.bind((ADDRESS, 0))
         port = unused.getsockname()[1]
-    assert connect(aws, f"127.0.0.1:{port}").startswith(b"HTTP/1.1 502 ")
+        assert connect(aws, f"127.0.0.1:{port}").startswith(b"HTTP/1.1 502 ")
 
 
 def test_the_proxy_serves_requests_inside_connect_only(aws):
