@@ -168,16 +168,23 @@ def test_that_certificate_was_proved_by_dns01_and_by_nothing_else(environment: e
         assert "http01" not in solver
         assert solver["dns01"]["route53"]["hostedZoneID"] == zone
     keys = environment.key_ids()
-    written = [
-        one
-        for one in environment.about_aws("changes")
-        if keys.get(one["key"]) == "cert-manager-lab" and one["normalizedrecordnames"] == [f"_acme-challenge.{ARGOCD}"]
-    ]
-    assert written, "cert-manager writes the challenge's record with its own key"
-    for one in written:
+
+    def written() -> list[dict[str, Any]]:
+        return [
+            one
+            for one in environment.about_aws("changes")
+            if keys.get(one["key"]) == "cert-manager-lab"
+            and one["normalizedrecordnames"] == [f"_acme-challenge.{ARGOCD}"]
+        ]
+
+    assert written(), "cert-manager writes the challenge's record with its own key"
+    for one in written():
         assert one["resources"] == [f"arn:aws:route53:::hostedzone/{zone}"]
         assert one["recordtypes"] == ["TXT"]
-    assert {"UPSERT", "DELETE"} <= {action for one in written for action in one["actions"]}, "and takes it back"
+    engines.wait_for(
+        lambda: {"UPSERT", "DELETE"} <= {action for one in written() for action in one["actions"]},
+        30, "it is written, and taken back",
+    )  # fmt: skip
 
 
 def test_a_sign_in_as_admin_works_through_the_ingress(environment: engines.Engine) -> None:
