@@ -43,7 +43,7 @@ known = connections.Connections(
     "connections", arguments.connections_of_argo_cd(settings, secrets, spaces["argocd"], zones), inside()
 )
 keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
-# After the keys, so that it goes before them: its end empties the zones that stay.
+# After the keys, so that it goes before them: its end empties the zones.
 last = arguments.last_runs(settings, spaces, zones)
 argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"], last), inside(known, *keys))
 platform = project.Project("platform", arguments.platform_project(settings), inside(argo))

@@ -163,12 +163,12 @@ def root_application(settings: config.Settings) -> root.RootArgs:
 def last_runs(
     settings: config.Settings, spaces: namespaces.Namespaces, zones: route53.Route53 | None
 ) -> list[dict[str, Any]]:
-    """external-dns's last run, where a zone outlives the environment; zones that it made go with their records."""
-    stays = zones is None or any(domain.zone_id for domain in settings.dns.domains)
-    if not (settings.addons.external_dns.enabled and stays):
+    """external-dns's last run, wherever there is an external-dns."""
+    if not settings.addons.external_dns.enabled:
         return []
     wanted = external_dns_addon(settings, spaces[EXTERNAL_DNS], zones)
-    return last_run.objects(spaces[EXTERNAL_DNS], external_dns.merged(wanted))
+    stay = zones is None or any(domain.zone_id for domain in settings.dns.domains)
+    return last_run.objects(spaces[EXTERNAL_DNS], external_dns.merged(wanted), zones_stay=stay)
 
 
 def argo_cd_access(settings: config.Settings, namespace: pulumi.Input[str]) -> access.AccessArgs:

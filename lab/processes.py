@@ -162,6 +162,14 @@ def _stop(lab: layout.Lab, wanted: list[str], timeout: float) -> None:
         time.sleep(POLL_SECONDS)
     for name in set(wanted):
         _path(lab, name).unlink(missing_ok=True)
+    _reap()
+
+
+def _reap() -> None:
+    """Forget children that have ended, also those that somebody else stopped."""
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            _children.pop(pid, None)
 
 
 def _living(lab: layout.Lab, records: list[Record], wanted: list[str]) -> dict[int, str]:

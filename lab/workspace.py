@@ -59,7 +59,7 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "AWS_REGION": "eu-central-1",
         "AWS_DEFAULT_REGION": "eu-central-1",  # boto3 reads this one
         "AWS_ACCESS_KEY_ID": "lab",
-        "AWS_SECRET_ACCESS_KEY": "lab-aws-secret",
+        "AWS_SECRET_ACCESS_KEY": lab.secret("aws-secret"),
         "NO_PROXY": f"127.0.0.1,localhost,{lab.address}",
         # For `python -m ops ready`: the lab's names and certificates mean something in the lab only.
         "GITOPS_PLATFORM_CA": str(acme.root(lab)),

@@ -182,9 +182,18 @@ def run(
 
         loop.run_until_complete(whole())
     finally:
+        _end(loop)
         loop.close()
         asyncio.set_event_loop(asyncio.new_event_loop())  # for whoever uses the SDK next in this process
     return recording
+
+
+def _end(loop: asyncio.AbstractEventLoop) -> None:
+    """Let what the SDK left waiting, for good after an error, come to its end: Python complains of it otherwise."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 def run_main(stack_name: str, config: dict[str, str], secret_keys: tuple[str, ...] = (), **more: Any) -> Recording:

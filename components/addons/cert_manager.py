@@ -9,7 +9,6 @@ https://github.com/cert-manager/cert-manager/tree/master/deploy/charts/cert-mana
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -19,16 +18,9 @@ from components.addons import addon, charts
 
 @dataclasses.dataclass(frozen=True)
 class CertManagerArgs:
-    """cert-manager.
-
-    Args:
-        install: namespace and adjustments.
-        dns01_nameservers: "address:port" of resolvers that see the zones as the world does, for clusters
-            with a private view of them; empty: the pod's own resolver.
-    """
+    """cert-manager: namespace and adjustments."""
 
     install: addon.Install
-    dns01_nameservers: Sequence[str] = ()
 
 
 class CertManager(addon.AddOn):
@@ -49,14 +41,10 @@ class CertManager(addon.AddOn):
 
 def values(args: CertManagerArgs) -> dict[str, Any]:
     """The chart's values. Secrets of ClusterIssuers are looked for in cert-manager's own namespace."""
-    result: dict[str, Any] = {
+    return {
         "fullnameOverride": "cert-manager",
         "crds": {"enabled": True, "keep": True},
         "clusterResourceNamespace": args.install.namespace,
         # The chart's default is kube-system, where the add-ons' project may not write.
         "global": {"leaderElection": {"namespace": args.install.namespace}},
     }
-    if args.dns01_nameservers:
-        result["dns01RecursiveNameservers"] = ",".join(args.dns01_nameservers)
-        result["dns01RecursiveNameserversOnly"] = True
-    return result

@@ -27,7 +27,6 @@ class IngressArgs:
         hostname: name for the load balancer's own DNS record, for external-dns; None: no record.
         tcp_services: outside port -> "namespace/service:port", passed through as TCP.
         resources: the controller's Kubernetes resources; empty: the chart's.
-        default_class: serve Ingresses that name no class.
     """
 
     install: addon.Install
@@ -37,7 +36,6 @@ class IngressArgs:
     hostname: str | None = None
     tcp_services: Mapping[str, str] = dataclasses.field(default_factory=dict)
     resources: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    default_class: bool = True
 
 
 def service_annotations(args: IngressArgs) -> dict[str, str]:

@@ -52,7 +52,7 @@ def values(args: ingress.IngressArgs) -> dict[str, Any]:
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
         "tolerations": [dict(toleration) for toleration in args.tolerations],
         "config": dict(CONFIG),
-        "ingressClassResource": {"name": CLASS, "default": args.default_class},
+        "ingressClassResource": {"name": CLASS, "default": True},
         "service": service,
     }
     if args.resources:

@@ -43,7 +43,6 @@ class ClusterIssuersArgs:
         zones: Route53 zones for dns01; empty: no dns01 issuer.
         region: AWS region, part of the request signature.
         secret: Secret in cert-manager's namespace with the Route53 key (`keyId`, `key`).
-        ca_bundle: PEM, base64: trusted when talking to `server`; None: public authorities.
         wait_ready: wait for the issuers' Ready condition (needs an ACME server that can be reached).
         timeout: how long that may take, such as "5m".
     """
@@ -57,7 +56,6 @@ class ClusterIssuersArgs:
     zones: Sequence[Zone] = ()
     region: str = "eu-central-1"
     secret: str = "aws-access-key"  # noqa: S105 (a name)
-    ca_bundle: str | None = None
     wait_ready: bool = True
     timeout: str = "5m"
 
@@ -121,8 +119,6 @@ def _acme(name: str, solvers: Sequence[Mapping[str, Any]], args: ClusterIssuersA
     }
     if args.email:
         acme["email"] = args.email
-    if args.ca_bundle:
-        acme["caBundle"] = args.ca_bundle
     return {"acme": acme}
 
 

@@ -1,4 +1,4 @@
-"""external-dns's last run, at destroy: it removes every record that bears this stack's mark from zones that stay.
+"""external-dns's last run, at destroy: it removes every record that bears this stack's mark.
 
 Deleting an Ingress is one thing, external-dns removing its record another, up to an `interval` later; and records of
 Ingresses that Pulumi knows nothing of would stay, pointing at addresses that are soon somebody else's. So, when
@@ -6,7 +6,9 @@ every add-on is gone and before Argo CD and the DNS credentials go, external-dns
 look at: what nobody asks for, policy `sync` removes, and of records it touches only those with its owner's mark.
 
 It is a Helm hook of Argo CD's release, the one part that lives as long as the add-ons together and whose end waits
-for a Job. https://helm.sh/docs/topics/charts_hooks/
+for a Job. https://helm.sh/docs/topics/charts_hooks/ Where a zone stays the hook comes before the release's removal, so
+that a run that failed is repeated until it is done. Where all zones go, and with them whatever is left, it comes
+after: Helm tells of a failure, but the release is gone, and the next destroy does not try again.
 
 Seen with external-dns 0.21: its option `--source` takes `empty`, and then there is no such source. So it is told
 to look for Ingresses in its own namespace, with a label that none has.
@@ -27,6 +29,8 @@ NOTHING = "gitops-platform/asks-for=nothing"
 """A label that no Ingress has."""
 SECONDS, RETRIES = 120, 2
 """How long all tries together may take: listing a large zone is slow, and Route53 throttles."""
+BRIEF_SECONDS = 60
+"""The same for the one try in zones that go anyway."""
 
 KEPT = {
     "registry": "registry",
@@ -46,32 +50,45 @@ SAFE = {
 }
 
 
-def objects(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def objects(
+    namespace: pulumi.Input[str], values: Mapping[str, Any], *, zones_stay: bool = True
+) -> list[dict[str, Any]]:
     """The Job, and what lets it read Ingresses of its namespace.
 
-    `values`: external-dns's chart values, whose zones, mark and credentials it shares.
+    `values`: external-dns's chart values, whose zones, mark and credentials it shares. `zones_stay`: whether any zone
+    outlives the environment.
     """
+    hook = "pre-delete" if zones_stay else "post-delete"
+    limits = {
+        "activeDeadlineSeconds": SECONDS if zones_stay else BRIEF_SECONDS,
+        "backoffLimit": RETRIES if zones_stay else 0,
+    }
     api = "rbac.authorization.k8s.io"
     rules = [{"apiGroups": ["networking.k8s.io"], "resources": ["ingresses"], "verbs": ["get", "list", "watch"]}]
     subject = {"kind": "ServiceAccount", "name": NAME, "namespace": namespace}
     role = {"apiGroup": api, "kind": "Role", "name": NAME}
     return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", **_metadata(namespace, -2)},
-        {"apiVersion": f"{api}/v1", "kind": "Role", **_metadata(namespace, -2), "rules": rules},
+        {"apiVersion": "v1", "kind": "ServiceAccount", **_metadata(namespace, hook, -2)},
+        {"apiVersion": f"{api}/v1", "kind": "Role", **_metadata(namespace, hook, -2), "rules": rules},
         {
             "apiVersion": f"{api}/v1",
             "kind": "RoleBinding",
-            **_metadata(namespace, -1),
+            **_metadata(namespace, hook, -1),
             "roleRef": role,
             "subjects": [subject],
         },
-        _job(namespace, values),
+        {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            **_metadata(namespace, hook, 0),
+            "spec": {**limits, "template": {"spec": _pod(namespace, values)}},
+        },
     ]
 
 
-def _metadata(namespace: pulumi.Input[str], weight: int) -> dict[str, Any]:
+def _metadata(namespace: pulumi.Input[str], hook: str, weight: int) -> dict[str, Any]:
     annotations = {
-        "helm.sh/hook": "pre-delete",
+        "helm.sh/hook": hook,
         "helm.sh/hook-weight": str(weight),
         # One that failed stays, with its log, until the next try.
         "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
@@ -80,7 +97,7 @@ def _metadata(namespace: pulumi.Input[str], weight: int) -> dict[str, Any]:
     return {"metadata": {"name": NAME, "namespace": namespace, "labels": labels, "annotations": annotations}}
 
 
-def _job(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, Any]:
+def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, Any]:
     provider = values["provider"]
     container = {
         "name": "external-dns",
@@ -106,12 +123,7 @@ def _job(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, A
     }
     if provider["name"] == "webhook":
         pod["initContainers"] = [_webhook(provider["webhook"])]
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        **_metadata(namespace, 0),
-        "spec": {"activeDeadlineSeconds": SECONDS, "backoffLimit": RETRIES, "template": {"spec": pod}},
-    }
+    return pod
 
 
 def _arguments(namespace: pulumi.Input[str], values: Mapping[str, Any], provider: str) -> Iterator[pulumi.Input[str]]:

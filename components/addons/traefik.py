@@ -76,7 +76,7 @@ def values(args: TraefikArgs) -> dict[str, Any]:
     result: dict[str, Any] = {
         "fullnameOverride": "traefik",
         "deployment": {"kind": "DaemonSet"},
-        "ingressClass": {"enabled": True, "name": CLASS, "isDefaultClass": args.default_class},
+        "ingressClass": {"enabled": True, "name": CLASS, "isDefaultClass": True},
         "providers": providers,
         "service": {"annotations": ingress.service_annotations(args), "spec": service},
         "ports": {

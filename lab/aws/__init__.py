@@ -7,5 +7,5 @@
     gate                           the WSGI layer that decides and hands on
     servers                        plain HTTP, and an HTTPS proxy for clients that cannot be given an endpoint
 
-Whoever holds a key of a user is judged by that user's policies; the lab's own key (`gate.ADMINISTRATORS`) is not.
+Whoever holds a key of a user is judged by that user's policies; the lab's own key (`gate.ADMINISTRATOR`) is not.
 """

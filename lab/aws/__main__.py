@@ -26,7 +26,7 @@ def main() -> int:
         lab = layout.load()
         folder = lab.folder("pki")
         pki.authority(folder, "gitops-platform lab")
-        application = gate.Gate()
+        application = gate.Gate(lab.secret("aws-secret"))
         doors = [
             servers.plain(lab.address, lab.ports["aws"], application),
             servers.proxy(lab.address, lab.ports["aws_proxy"], application, folder),

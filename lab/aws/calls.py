@@ -20,7 +20,9 @@ from moto.core import parse, request, routing, utils
 UNKNOWN = "unknown"
 SERVICES = ("route53", "iam", "sts")
 
-_RECORDS = "route53:changeresourcerecordsets"
+RECORDS = "route53:changeresourcerecordsets"
+"""What the condition keys of a change of records begin with."""
+
 _PATH = re.compile(r"/2013-04-01(/[A-Za-z0-9]+)+/?")
 _TOKEN = re.compile(rb"\\[0-7]{3}|.", re.DOTALL)
 _FORM = "application/x-www-form-urlencoded"
@@ -122,7 +124,7 @@ def _records(asked: request.Request, operation: Any, names: Mapping[str, str]) -
         "recordtypes": [change["ResourceRecordSet"]["Type"] for change in changes],
         "actions": [change["Action"] for change in changes],
     }
-    return {_RECORDS + key: tuple(dict.fromkeys(values)) for key, values in found.items()}
+    return {RECORDS + key: tuple(dict.fromkeys(values)) for key, values in found.items()}
 
 
 def _query(service: str, method: str, path: str, query: str, content_type: str, body: bytes) -> Call:

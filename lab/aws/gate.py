@@ -23,11 +23,12 @@ from lab.aws import accounts, calls, policy, signatures
 
 LOG = logging.getLogger("lab.aws")
 
-ADMINISTRATORS = {"lab", "test"}
-"""Access key ids that may do everything: the one of the lab's environment, and moto's customary one."""
+ADMINISTRATOR = "lab"
+"""Id of the access key that may do everything: the one of the lab's environment."""
 
 LARGEST_BODY = 1 << 20
 REMEMBERED = 200
+CHANGES = 2000
 
 _NAMESPACES = {
     "route53": "https://route53.amazonaws.com/doc/2013-04-01/",
@@ -53,12 +54,14 @@ class Refused(Exception):
 
 
 class Gate:
-    """The WSGI application of the lab's AWS; one request at a time reaches moto."""
+    """The WSGI application of the lab's AWS; one request at a time reaches moto. `secret`: the administrator's."""
 
-    def __init__(self) -> None:
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
         self._lock = threading.Lock()
         self._zones = accounts.Zones()
         self._denied: collections.deque[dict[str, str]] = collections.deque(maxlen=REMEMBERED)
+        self._changes: collections.deque[dict[str, Any]] = collections.deque(maxlen=CHANGES)
         services: Any = calls.SERVICES
         self._services: dict[str, Application] = {name: werkzeug_app.create_backend_app(name) for name in services}
 
@@ -80,7 +83,11 @@ class Gate:
 
     def _about(self, path: str, start_response: Any) -> Iterable[bytes]:
         with self._lock:
-            known = {"/lab/aws/zones": self._zones.read, "/lab/aws/denied": lambda: list(self._denied)}
+            known: dict[str, Callable[[], Any]] = {
+                "/lab/aws/zones": self._zones.read,
+                "/lab/aws/denied": lambda: list(self._denied),
+                "/lab/aws/changes": lambda: list(self._changes),
+            }
             found = known[path]() if path in known else None
         status = "404 Not Found" if found is None else "200 OK"
         return _respond(start_response, status, "application/json", json.dumps(found).encode())
@@ -93,16 +100,16 @@ class Gate:
             raise Refused("403 Forbidden", "MissingAuthenticationToken", "Missing Authentication Token")
         if claim.service not in self._services:
             raise Refused("501 Not Implemented", "NotImplemented", f"The lab has no service {claim.service}.")
-        if claim.key_id in ADMINISTRATORS:
+        request = _signed(environ, body)
+        if claim.key_id == ADMINISTRATOR:
+            _check_signature(claim, self._secret, request)
+            self._note(claim, _call(claim, request))
             return {**environ, **_input(body)}
         user = accounts.user(claim.key_id)
         if user is None or not user.active or "HTTP_X_AMZ_SECURITY_TOKEN" in environ:
             raise Refused("403 Forbidden", "InvalidClientTokenId", _BAD_TOKEN)
-        request = _signed(environ, body)
-        if utils.get_partition(claim.region) != accounts.PARTITION or not signatures.valid(claim, user.secret, request):
-            raise Refused("403 Forbidden", "SignatureDoesNotMatch", _BAD_SIGNATURE)
-        content_type = request.headers.get("content-type", "")
-        call = calls.describe(claim.service, request.method, request.path, request.query, content_type, body)
+        _check_signature(claim, user.secret, request)
+        call = _call(claim, request)
         context = {
             **call.context,
             "aws:username": (user.name,),
@@ -116,7 +123,15 @@ class Gate:
             on = f" on resource: {call.resources[0]}" if call.resources else ""
             message = f"User: {user.arn} is not authorized to perform: {call.action}{on} {decision.reason}"
             raise Refused("403 Forbidden", "AccessDenied", message, decision.detail)
+        self._note(claim, call)
         return _judged(environ, claim.service, body)
+
+    def _note(self, claim: signatures.Claim, call: calls.Call) -> None:
+        """Keep in mind who changes what at Route53, and in which order."""
+        if call.action.startswith("route53:") and not call.action.startswith(("route53:Get", "route53:List")):
+            facts = {key.removeprefix(calls.RECORDS): list(values) for key, values in call.context.items()}
+            entry = {"key": claim.key_id, "action": call.action.partition(":")[2]}
+            self._changes.append({**entry, "resources": list(call.resources or ()), **facts})
 
     def _remember(self, refused: Refused, environ: Environ, claim: signatures.Claim | None) -> None:
         entry = {
@@ -130,6 +145,16 @@ class Gate:
         self._denied.append(entry)
         line = "denied %(code)s key=%(key)s service=%(service)s %(request)s: %(message)s (%(detail)s)"
         LOG.warning("%s", (line % entry).encode("unicode_escape").decode())
+
+
+def _check_signature(claim: signatures.Claim, secret: str, request: signatures.Signed) -> None:
+    if utils.get_partition(claim.region) != accounts.PARTITION or not signatures.valid(claim, secret, request):
+        raise Refused("403 Forbidden", "SignatureDoesNotMatch", _BAD_SIGNATURE)
+
+
+def _call(claim: signatures.Claim, request: signatures.Signed) -> calls.Call:
+    content_type = request.headers.get("content-type", "")
+    return calls.describe(claim.service, request.method, request.path, request.query, content_type, request.body)
 
 
 def _decide(call: calls.Call, user: accounts.User, context: Mapping[str, tuple[str, ...]]) -> policy.Decision:

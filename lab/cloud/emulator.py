@@ -40,6 +40,8 @@ class Emulator:
         self.store, self.endpoint, self.faults = store, endpoint, faults.Faults()
         self.ordered: collections.abc.Callable[[], None] = lambda: None
         """Called after every order of work."""
+        self.stranded: list[Json] = []
+        """What load balancers lost their nodes or cluster under them: `{kind, name, addresses}` of each removal."""
         self._network, self._kubeconfig, self._balancing, self._pace = network, kubeconfig, balancing, pace
 
     def create(self, kind: str, properties: Json, cluster: str | None, fault: faults.Fault | None) -> tuple[Json, str]:
@@ -77,6 +79,9 @@ class Emulator:
                 kubernetes.keep_cluster(entry, self.store)
             else:
                 kubernetes.keep_pool(entry)
+            if kind in ("k8s", "nodepool") and (held := self._balanced()):
+                name = entry["properties"]["name"]
+                self.stranded.append({"kind": kind, "name": name, "addresses": sorted(held)})
             return self._order(entry, "delete", CHANGE_SECONDS, fault)[1]
 
     def get(self, kind: str, key: str, cluster: str | None = None) -> Json:

@@ -161,6 +161,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         cloud = self.server.cloud
         if path == "/lab/objects" and self.command == "GET":
             return cloud.objects()
+        if path == "/lab/stranded" and self.command == "GET":
+            return cloud.stranded
         if path == "/lab/dns/zones" and self.server.zones:
             return self.server.zones.served()
         if path == "/lab/faults":

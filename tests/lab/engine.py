@@ -122,11 +122,26 @@ class Engine:
         return kube.KubeClient(self.lab.kubeconfig)
 
     def aws(self, service: str) -> Any:
-        """A boto3 client of the lab's AWS."""
+        """A boto3 client of the lab's AWS, with its administrator's key."""
         return boto3.client(
             service, endpoint_url=self.lab.endpoint("aws"), region_name="eu-central-1",
-            aws_access_key_id="test", aws_secret_access_key="test",
+            aws_access_key_id="lab", aws_secret_access_key=self.lab.secret("aws-secret"),
         )  # fmt: skip
+
+    def about_aws(self, what: str) -> list[dict[str, Any]]:
+        """What the lab's AWS remembers, oldest first: `denied` calls, `changes` of zones and records."""
+        with urllib.request.urlopen(f"{self.lab.endpoint('aws')}/lab/aws/{what}", timeout=10) as answer:
+            return json.load(answer)
+
+    def key_ids(self) -> dict[str, str]:
+        """Access key id -> name of the user whom it belongs to."""
+        iam = self.aws("iam")
+        names = [user["UserName"] for user in iam.list_users()["Users"]]
+        return {
+            key["AccessKeyId"]: name
+            for name in names
+            for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
+        }
 
     def records(self, zone: str) -> set[tuple[str, str]]:
         """Type and name of the records in a zone, without the zone's own."""
@@ -172,6 +187,11 @@ class Engine:
         with urllib.request.urlopen(f"{self.lab.endpoint('ionos')}/lab/objects", timeout=10) as answer:
             return Counter(entry["kind"] for entry in json.load(answer))
 
+    def stranded(self) -> list[dict[str, Any]]:
+        """Each removal of a node pool or cluster while load balancers held addresses: `{kind, name, addresses}`."""
+        with urllib.request.urlopen(f"{self.lab.endpoint('ionos')}/lab/stranded", timeout=10) as answer:
+            return json.load(answer)
+
 
 def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     """The first true value of `condition`; fails after `seconds`."""
@@ -192,6 +212,19 @@ def end(process: subprocess.Popen[str], how: signal.Signals, seconds: float = 12
     else:
         process.send_signal(how)
     return process.wait(seconds)
+
+
+def commands(folder: pathlib.Path) -> list[tuple[str, ...]]:
+    """What the containers of the lab in this folder run: the words after bubblewrap's `--`, each once."""
+    found = set()
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if pathlib.Path(words[0]).name == "bwrap" and any(word.startswith(f"{folder}/") for word in words):
+            found.add(tuple(words[words.index("--") + 1 : -1]))
+    return sorted(found)
 
 
 def processes_under(folder: pathlib.Path) -> list[str]:

@@ -55,5 +55,17 @@ def get(lab: layout.Lab, url: str, *, verify: bool = True) -> tuple[int, str]:
         connection.close()
 
 
+def at(where: tuple[str, int], host: str, path: str) -> int:
+    """The status of a plain GET for a host at an address, whatever DNS says of it; 0 when nobody answers."""
+    connection = http.client.HTTPConnection(*where, timeout=5)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
 def trust(lab: layout.Lab) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(acme.root(lab)))

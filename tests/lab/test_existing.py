@@ -7,6 +7,7 @@ from typing import Any
 
 import engine as engines
 import pytest
+import reach
 import yaml
 
 from lab import kube
@@ -54,10 +55,28 @@ def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine
             assert outputs["cluster"]["provider"] == "existing"
             assert set(outputs["addons"]) == {"sealed-secrets", "traefik", "external-dns", "cert-manager"}
             engine.up("--expect-no-changes")
+            plain_traefik_leaves_class_nginx_alone(cluster)
         finally:
             destroyed = engine.pulumi("destroy --yes --skip-preview")
         assert destroyed.code == 0, destroyed.text
     assert names(cluster, "/api/v1/namespaces") == before
+
+
+def plain_traefik_leaves_class_nginx_alone(cluster: kube.KubeClient) -> None:
+    """The same rule under two classes, in plain HTTP, since everything else is redirected."""
+    (pod,) = cluster.list("/api/v1/namespaces/traefik/pods")
+    where, ingresses = (pod["status"]["podIP"], 8000), "/apis/networking.k8s.io/v1/namespaces/argocd/ingresses"
+    backend = {"service": {"name": "argocd-server", "port": {"name": "http"}}}
+    for name in ("traefik", "nginx"):
+        metadata = {"name": name, "annotations": {"traefik.ingress.kubernetes.io/router.entrypoints": "web"}}
+        rule = {"host": name, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+        cluster.create(ingresses, {"metadata": metadata, "spec": {"ingressClassName": name, "rules": [rule]}})
+    try:
+        engines.wait_for(lambda: reach.at(where, "traefik", "/healthz") == 200, 30, "its own class is served")
+        assert reach.at(where, "nginx", "/healthz") in (301, 308), "nobody serves it"
+    finally:
+        for name in ("traefik", "nginx"):
+            cluster.delete(f"{ingresses}/{name}")
 
 
 def test_objects_of_others_are_not_taken_over(engine: engines.Engine, cluster: kube.KubeClient) -> None:

@@ -9,7 +9,6 @@ import socket
 import ssl
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,10 +31,12 @@ HTTP01_SECONDS = 90
 
 @pytest.fixture(scope="module")
 def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
-    """The stack, up; and gone at the end."""
-    engine.up()
-    yield engine
-    destroyed = engine.pulumi("destroy --yes --skip-preview")
+    """The stack, up; and gone at the end, also when it never came up."""
+    try:
+        engine.up()
+        yield engine
+    finally:
+        destroyed = engine.pulumi("destroy --yes --skip-preview")
     assert destroyed.code == 0, destroyed.text
     assert ready(engine).code == 2, "a stack that is not up is no environment that fails"
 
@@ -67,14 +68,14 @@ def path(kind: str, name: str = "") -> str:
     return f"/apis/{group}/v1/namespaces/{SPACE}/{kind}/{name}".rstrip("/")
 
 
-def make_ingress(cluster: kube.KubeClient, name: str, issuer: str | None = None) -> str:
-    """An Ingress of class nginx for `<name>.<domain>`, with TLS when an issuer is named; returns the host."""
+def make_ingress(cluster: kube.KubeClient, name: str, issuer: str | None = None, ingress_class: str = "nginx") -> str:
+    """An Ingress for `<name>.<domain>`, with TLS when an issuer is named; returns the host."""
     host = f"{name}.{DOMAIN}"
     backend = {"service": {"name": "app", "port": {"number": 8080}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     annotations = {"cert-manager.io/cluster-issuer": issuer} if issuer else {}
     tls = [{"hosts": [host], "secretName": f"{name}-tls"}] if issuer else []
-    spec = {"ingressClassName": "nginx", "rules": [rule], "tls": tls}
+    spec = {"ingressClassName": ingress_class, "rules": [rule], "tls": tls}
     cluster.create(path("ingresses"), {"metadata": {"name": name, "annotations": annotations}, "spec": spec})
     return host
 
@@ -157,6 +158,35 @@ def test_a_certificate_by_dns01_and_argo_cd_behind_it(environment: engines.Engin
     assert reach.get(lab, f"http://{ARGOCD}/")[0] in (301, 308), "plain HTTP leads to HTTPS"
 
 
+def test_that_certificate_was_proved_by_dns01_and_by_nothing_else(environment: engines.Engine) -> None:
+    """The issuer knows no other way, and cert-manager's own key wrote the challenge's record into this zone."""
+    zone = environment.outputs()["dns"]["zoneId"]
+    where = "/apis/cert-manager.io/v1/namespaces/argocd/certificates/argocd-server-tls"
+    name = environment.cluster.get(where)["spec"]["issuerRef"]["name"]
+    acme = environment.cluster.get(f"/apis/cert-manager.io/v1/clusterissuers/{name}")["spec"]["acme"]
+    for solver in acme["solvers"]:
+        assert "http01" not in solver
+        assert solver["dns01"]["route53"]["hostedZoneID"] == zone
+    keys = environment.key_ids()
+
+    def written() -> list[dict[str, Any]]:
+        return [
+            one
+            for one in environment.about_aws("changes")
+            if keys.get(one["key"]) == "cert-manager-lab"
+            and one["normalizedrecordnames"] == [f"_acme-challenge.{ARGOCD}"]
+        ]
+
+    assert written(), "cert-manager writes the challenge's record with its own key"
+    for one in written():
+        assert one["resources"] == [f"arn:aws:route53:::hostedzone/{zone}"]
+        assert one["recordtypes"] == ["TXT"]
+    engines.wait_for(
+        lambda: {"UPSERT", "DELETE"} <= {action for one in written() for action in one["actions"]},
+        30, "it is written, and taken back",
+    )  # fmt: skip
+
+
 def test_a_sign_in_as_admin_works_through_the_ingress(environment: engines.Engine) -> None:
     data = environment.cluster.get("/api/v1/namespaces/argocd/secrets/argocd-initial-admin-secret")["data"]
     password = base64.b64decode(data["password"]).decode()
@@ -183,6 +213,18 @@ def test_an_application_is_reached_by_its_name_until_its_ingress_goes(
         reach.RECORD_SECONDS,
         "the record goes with the Ingress",
     )
+
+
+def test_an_ingress_of_another_class_is_left_alone(environment: engines.Engine, application: kube.KubeClient) -> None:
+    """Class `traefik` where ingress-nginx is asked for; the same rule under its own class shows that it is seen."""
+    where = (environment.outputs()["ingressAddresses"][0], environment.lab.usable(80))
+    strange = make_ingress(application, "strange", ingress_class="traefik")
+    own = make_ingress(application, "own-class")
+    engines.wait_for(lambda: reach.at(where, own, "/ping") == 200, 20, "its own class is served")
+    assert reach.at(where, strange, "/ping") == 404
+    status = application.get(path("ingresses", "strange"))["status"]
+    assert not status["loadBalancer"].get("ingress"), "nobody gives it an address, so it gets no name either"
+    application.delete(path("ingresses", "strange"))
 
 
 def test_a_certificate_by_http01(environment: engines.Engine, application: kube.KubeClient) -> None:
@@ -245,8 +287,9 @@ def test_a_load_balancer_follows_its_pods(environment: engines.Engine) -> None:
 
 
 def test_neither_controller_ever_asked_for_more_than_it_may(environment: engines.Engine) -> None:
-    with urllib.request.urlopen(f"{environment.lab.endpoint('aws')}/lab/aws/denied", timeout=10) as answer:
-        assert json.load(answer) == []
+    keys = environment.key_ids()
+    assert set(keys.values()) == {"external-dns-lab", "cert-manager-lab"}
+    assert [one for one in environment.about_aws("denied") if one["key"] in keys] == []
 
 
 def test_what_is_outside_the_lab_does_not_exist(environment: engines.Engine) -> None:
@@ -300,3 +343,17 @@ def test_an_add_on_that_crashes_at_start_is_named_with_its_last_words(environmen
     mended = ready(environment, "--wait-minutes", "3")
     assert mended.code == 0, mended.text
     assert "ok       application external-dns: Synced, Healthy" in mended.err, "it waited, and said for what"
+
+
+def test_a_last_run_that_is_refused_costs_one_more_destroy_and_no_more(environment: engines.Engine) -> None:
+    """The zone is the environment's own: what external-dns cannot remove goes with it."""
+    nothing = {"Effect": "Allow", "Action": ["route53:GetGeoLocation"], "Resource": ["*"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [nothing]})
+    environment.aws("iam").put_user_policy(UserName="external-dns-lab", PolicyName="route53", PolicyDocument=document)
+    told = environment.pulumi("destroy --yes --skip-preview")
+    assert told.code != 0
+    assert "external-dns-last-run" in told.text, told.text
+    done = environment.pulumi("destroy --yes --skip-preview")
+    assert done.code == 0, done.text
+    assert environment.aws("route53").list_hosted_zones()["HostedZones"] == []
+    assert not environment.ionos_objects()

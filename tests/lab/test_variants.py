@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pathlib
+import signal
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +17,7 @@ import reach
 import yaml
 
 from lab import kube, layout
+from lab.agent import images
 
 pytestmark = pytest.mark.timeout(900)
 DOMAIN = "lab.example.org"
@@ -59,11 +64,13 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
         for key, value in secrets.items():
             run = engine.run("pulumi", "config", "set", "--secret", key, stdin=value)
             assert run.code == 0, run.text
-        engine.up()
-        ready = engine.run("python", "-m", "ops", "ready", "lab")
-        assert ready.code == 0, ready.text
-        yield engine
-        destroyed = engine.pulumi("destroy --yes --skip-preview")
+        try:
+            engine.up()
+            ready = engine.run("python", "-m", "ops", "ready", "lab")
+            assert ready.code == 0, ready.text
+            yield engine
+        finally:
+            destroyed = engine.pulumi("destroy --yes --skip-preview")
         assert destroyed.code == 0, destroyed.text
         assert records(lab) == {}, "external-dns takes its records back before it goes"
     ionos_dns(lab, "DELETE", f"/zones/{zone}")
@@ -113,11 +120,46 @@ def answers(lab: layout.Lab, url: str, status: int) -> None:
 
 
 def test_external_dns_and_its_webhook_share_a_pod(environment: engines.Engine) -> None:
+    assert readiness(environment) == {"external-dns": True, "webhook": True}
+    assert webhook_processes(environment), "the webhook runs for real"
+
+
+def readiness(engine: engines.Engine) -> dict[str, bool]:
+    """Container of external-dns's pod -> ready."""
+    (pod,) = engine.cluster.list("/api/v1/namespaces/external-dns/pods")
+    return {each["name"]: each["ready"] for each in pod["status"]["containerStatuses"]}
+
+
+def webhook_processes(engine: engines.Engine) -> list[int]:
+    """The webhook's processes, without bubblewrap's around them."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes().decode(errors="replace").split("\0")
+            variables = (file.parent / "environ").read_bytes().decode(errors="replace")
+            ours = f"METRICS_HOST=127.{engine.lab.network}." in variables
+            if ours and images.WEBHOOK in words and "--die-with-parent" not in words:
+                found.append(int(file.parent.name))
+    return found
+
+
+def test_a_webhook_that_does_not_answer_is_not_ready(environment: engines.Engine) -> None:
     (pod,) = environment.cluster.list("/api/v1/namespaces/external-dns/pods")
-    ready = {each["name"]: each["ready"] for each in pod["status"]["containerStatuses"]}
-    assert ready == {"external-dns": True, "webhook": True}
-    running = [line for line in engines.processes_under(environment.lab.home) if "ionos_webhook" in line]
-    assert running, "the webhook runs for real"
+    (container,) = [one for one in pod["spec"]["containers"] if one["name"] == "webhook"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for kind in ("readinessProbe", "livenessProbe"):
+        probe = container[kind]["httpGet"]
+        assert probe["path"] == "/healthz"
+        assert ports.get(probe["port"], probe["port"]) == 8080, "where the webhook tells of its health"
+    (webhook,) = webhook_processes(environment)
+    os.kill(webhook, signal.SIGSTOP)
+    try:
+        half = {"external-dns": True, "webhook": False}
+        engines.wait_for(lambda: readiness(environment) == half, 30, "the pod is 1/2")
+    finally:
+        os.kill(webhook, signal.SIGCONT)
+    engines.wait_for(lambda: all(readiness(environment).values()), 30, "the pod is 2/2 again")
+    assert webhook_processes(environment) == [webhook], "it is the same one"
 
 
 def test_names_are_in_ionos_dns_and_nowhere_else(environment: engines.Engine) -> None:

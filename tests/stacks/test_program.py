@@ -150,12 +150,25 @@ def test_external_dnss_last_run_comes_before_its_credentials_go() -> None:
     assert "dns-credentials-external-dns" in needed, "what Argo CD's release needs, goes after it"
     *_, job = release.inputs["values"]["extraObjects"]
     assert job["metadata"]["namespace"] == "external-dns"
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete", "records in a zone that stays are not left"
     assert f"--zone-id-filter={zone}" in job["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
-def test_zones_of_its_own_need_no_last_run() -> None:
-    release = environment("sbx").one("kubernetes:helm.sh/v3:Release")
-    assert "extraObjects" not in release.inputs["values"], "Route53 deletes them with their records"
+def test_zones_of_its_own_are_emptied_as_well_and_go_even_when_they_are_not_empty() -> None:
+    run = environment("sbx")
+    *_, job = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]["extraObjects"]
+    hook = job["metadata"]["annotations"]["helm.sh/hook"]
+    assert hook == "post-delete", "a run that fails must not keep what would go without it"
+    given = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    for zone in run.outputs["dns"]["zones"]:
+        assert f"--zone-id-filter={zone['zoneId']}" in given
+    for zone in run.of_type("aws:route53/zone:Zone"):
+        assert zone.inputs["forceDestroy"], "with a lost cluster nobody empties it"
+
+
+def test_without_external_dns_there_is_no_last_run() -> None:
+    release = environment("lab", addons={"externalDns": {"enabled": False}}).one("kubernetes:helm.sh/v3:Release")
+    assert "extraObjects" not in release.inputs["values"]
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -75,9 +75,6 @@ def samples() -> dict[tuple[str, str], dict[str, Any]]:
         ("external-dns", "route53"): external_dns.values(route53()),
         ("external-dns", "ionos"): external_dns.values(route53(provider=external_dns.Ionos())),
         ("cert-manager", "plain"): cert_manager.values(cert_manager.CertManagerArgs(manager)),
-        ("cert-manager", "nameservers"): cert_manager.values(
-            cert_manager.CertManagerArgs(manager, ["192.0.2.1:53", "192.0.2.2:53"])
-        ),
         ("argo-cd", "github"): argocd.values(argo_cd(github=github(teams=["ops"]), admin_enabled=False)),
         ("argo-cd", "plain"): argocd.values(argo_cd()),
     }

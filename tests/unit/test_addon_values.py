@@ -246,14 +246,6 @@ def test_cert_manager_brings_its_crds_and_stays_in_its_namespace() -> None:
     assert values["global"] == {"leaderElection": {"namespace": "cert-manager"}}, (
         "the chart's kube-system is outside the add-ons' project"
     )
-    assert "dns01RecursiveNameservers" not in values
-
-
-def test_cert_manager_can_ask_other_nameservers() -> None:
-    args = cert_manager.CertManagerArgs(chart_values.install("cert-manager"), ["192.0.2.1:53", "192.0.2.2:53"])
-    values = cert_manager.values(args)
-    assert values["dns01RecursiveNameservers"] == "192.0.2.1:53,192.0.2.2:53"
-    assert values["dns01RecursiveNameserversOnly"] is True
 
 
 def test_the_named_issuer_proves_by_dns01_zone_by_zone() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -19,12 +18,6 @@ from lab.dns import zones
 
 TOKEN = "dns-token-of-a-test"
 OWNER = '"heritage=external-dns,external-dns/owner=gitops-platform-sbx"'
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -43,13 +36,13 @@ class Webhook:
     """The webhook as external-dns sees it."""
 
     def __init__(self, url: str, token: str) -> None:
-        self.port, self.health = free_port(), free_port()
         variables = {
             "IONOS_API_URL": url, "IONOS_API_KEY": token, "DOMAIN_FILTER": "example.org",
-            "SERVER_HOST": "127.0.0.1", "SERVER_PORT": str(self.port),
-            "METRICS_HOST": "127.0.0.1", "METRICS_PORT": str(self.health),
+            "SERVER_HOST": "127.0.0.1", "SERVER_PORT": "0",
+            "METRICS_HOST": "127.0.0.1", "METRICS_PORT": "0",
         }  # fmt: skip
         self.servers = ionos_webhook.serve(variables)
+        self.port, self.health = (each.server_port for each in self.servers)
 
     def call(self, path: str, body: Any = None, port: int | None = None) -> tuple[int, str, Any]:
         """(status, content type, JSON)."""

@@ -291,6 +291,19 @@ def test_a_load_balancer_gets_its_reserved_address(cloud: clouds.Cloud, datacent
     cloud.gone(block)
 
 
+def test_what_takes_a_load_balancers_nodes_away_is_remembered(cloud: clouds.Cloud, datacenter: str, pools: str) -> None:
+    pool, other = (cloud.make(pools, **clouds.pool(datacenter, name=name)) for name in ("one", "two"))
+    service = cloud.cluster.service("ingress")
+    assert balance(cloud)
+    held = [ingress(cloud, service)[0]["ip"]]
+    cloud.send("DELETE", pool)
+    assert cloud.emulator.stranded == [{"kind": "nodepool", "name": "one", "addresses": held}]
+    cloud.cluster.delete(service)
+    balance(cloud)
+    cloud.send("DELETE", other)
+    assert len(cloud.emulator.stranded) == 1, "the load balancer went first, as it should"
+
+
 def test_a_load_balancer_without_a_reserved_address_gets_another(
     cloud: clouds.Cloud, datacenter: str, pools: str
 ) -> None:

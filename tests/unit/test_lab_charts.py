@@ -18,11 +18,12 @@ import yaml
 
 from components.addons import charts, external_dns, last_run
 from components.gitops import argocd
-from lab import layout, toolchain
+from lab import layout, manual, manual_values, toolchain
 from lab.charts import __main__ as server
 from lab.charts import repository
 from tests.unit import chart_values
 
+pytestmark = pytest.mark.may_skip("`make unit` builds no helm; `make test` does")
 SAMPLES = chart_values.samples()
 NAMESPACE = {"argo-cd": "argocd"}
 REAL_PROCESSES = ("argo-cd", "sealed-secrets", "external-dns", "cert-manager", "traefik")
@@ -177,6 +178,24 @@ def test_charts_render_and_stay_in_their_namespace(
     assert spaces == {NAMESPACE.get(chart, chart)}, "the add-ons' project allows nothing else"
     identities = [(d["kind"], d["metadata"].get("namespace"), d["metadata"]["name"]) for d in documents]
     assert len(identities) == len(set(identities))
+
+
+BY_HAND = {
+    "ingress-nginx": manual_values.ingress("203.0.113.9"),
+    "external-dns": manual_values.external_dns(),
+    "cert-manager": manual_values.cert_manager(),
+}
+
+
+@pytest.mark.parametrize("chart", BY_HAND)
+def test_what_the_bench_does_by_hand_fits_the_charts(chart: str, unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    values = BY_HAND[chart]
+    jsonschema.validate(values, repository.schema(repository.defaults(chart)))
+    by_hand = {name: pod["containers"][0]["image"] for name, pod in pods(render(helm, unpacked / chart, values))}
+    program = SAMPLES[chart, "route53" if chart == "external-dns" else "plain"]
+    ours = {name: pod["containers"][0]["image"] for name, pod in pods(render(helm, unpacked / chart, program))}
+    assert by_hand == ours, "both make the same environment"
+    assert set(BY_HAND) < set(manual.ADDONS)
 
 
 @pytest.mark.parametrize(("chart", "variant"), [key for key in SAMPLES if key[0] in REAL_PROCESSES])

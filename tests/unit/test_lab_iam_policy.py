@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.aws import conditions, policy
@@ -203,6 +203,7 @@ asked = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(statements, max_size=5), st.data(), asked)
 def test_removing_an_allow_never_allows_more_and_removing_a_deny_never_less(listed, data, call):
     if not listed:
@@ -215,12 +216,14 @@ def test_removing_an_allow_never_allows_more_and_removing_a_deny_never_less(list
         assert after or not before
 
 
+@settings(deadline=None)
 @given(st.lists(statements, max_size=5), st.integers(0, 5), asked)
 def test_an_explicit_deny_always_wins(listed, position, call):
     deny = statement("Deny")
     assert not allowed(*listed[:position], deny, *listed[position:], **call)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.recursive(

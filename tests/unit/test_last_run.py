@@ -108,6 +108,17 @@ def test_it_runs_when_argo_cd_goes_and_ends_in_time() -> None:
     assert "extraObjects" not in argocd.values(chart_values.argo_cd())
 
 
+def test_where_the_zones_go_too_it_holds_nothing_up() -> None:
+    values = external_dns.values(chart_values.route53())
+    made = last_run.objects("external-dns", values, zones_stay=False)
+    assert {one["metadata"]["annotations"]["helm.sh/hook"] for one in made} == {"post-delete"}, (
+        "Helm has removed the release before it runs: whatever becomes of it, the next destroy goes on"
+    )
+    spec = made[-1]["spec"]
+    assert (spec["activeDeadlineSeconds"], spec["backoffLimit"]) == (60, 0)
+    assert spec["template"] == last_run.objects("external-dns", values)[-1]["spec"]["template"]
+
+
 def test_zones_that_are_not_made_yet_are_no_obstacle() -> None:
     found: list[Any] = []
 

@@ -603,9 +603,10 @@ def _without_times(said: str) -> str:
 def test_what_is_not_ready_is_told_with_its_cause_and_the_next_step(cluster: pathlib.Path, dns: Resolver) -> None:
     condition = {"type": "SyncError", "message": "failed to apply"}
     answers(cluster, external_dns=application("OutOfSync", "Degraded", conditions=[condition]))
-    with socket.create_server(("127.0.0.1", 0)) as closed:
+    with socket.socket() as closed:  # held, but nobody listens
+        closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-    done = run("--wait-minutes", "0", "--resolver", f"{dns.host}:{dns.port}", "--port", str(port))
+        done = run("--wait-minutes", "0", "--resolver", f"{dns.host}:{dns.port}", "--port", str(port))
     assert done.exit_code == 1
     assert done.stdout == ""
     said = _without_times(done.stderr)

@@ -36,7 +36,7 @@ def document(action: str = "route53:GetChange", resource: Any = "*") -> str:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = servers.plain("127.0.0.1", 0, gate.Gate())
+    server = servers.plain("127.0.0.1", 0, gate.Gate("lab-secret"))
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -120,7 +120,7 @@ def test_without_credentials_nothing_is_configured(port: int, endpoint: str) -> 
 
 @pytest.mark.usefixtures("no_credentials")
 def test_credentials_come_from_a_profile(port: int, endpoint: str, tmp_path: pathlib.Path) -> None:
-    lines = "[team]\naws_access_key_id = lab\naws_secret_access_key = other\n"
+    lines = "[team]\naws_access_key_id = lab\naws_secret_access_key = lab-secret\n"
     (tmp_path / "credentials").write_text(lines)
     plugin = connect(port, endpoint, accessKey=None, secretKey=None, profile="team")
     assert len(invoke(plugin, "aws:index/getCallerIdentity:getCallerIdentity")["accountId"]) == 12

@@ -249,8 +249,8 @@ def test_the_kubeconfig_may_ask_not_to_verify(server: str) -> None:
 def test_a_closed_port_is_said() -> None:
     with contextlib.closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (found,) = ask(kubeconfig(f"https://u:canary@127.0.0.1:{port}"))
+        port = free.getsockname()[1]  # held, but nobody listens
+        (found,) = ask(kubeconfig(f"https://u:canary@127.0.0.1:{port}"))
     assert f"https://127.0.0.1:{port} cannot be reached: nothing listens there" in found
 
 

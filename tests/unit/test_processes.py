@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,15 @@ def test_a_started_process_is_alive_until_it_is_stopped(lab):
 
 def test_starting_what_runs_already_starts_nothing(lab):
     assert processes.start(lab, "sleeper", SLEEP) == processes.start(lab, "sleeper", SLEEP)
+
+
+def test_children_that_ended_are_reaped_whoever_stopped_them(lab):
+    pid = processes.start(lab, "sleeper", SLEEP)
+    os.kill(pid, signal.SIGKILL)
+    assert until(lambda: not processes.alive(lab, "sleeper"))
+    again = processes.start(lab, "sleeper", SLEEP)
+    processes.stop(lab, "sleeper", 2)
+    assert not {pid, again} & processes._children.keys(), "Python warns of children that nobody waited for"
 
 
 def test_a_record_whose_pid_went_to_another_program_is_stale(lab):

@@ -70,5 +70,5 @@ def test_a_secret_inside_of_another_goes_whole() -> None:
 
 @hypothesis.given(strategies.text(), strategies.text(min_size=6))
 def test_a_known_secret_never_stays(text: str, secret: str) -> None:
-    hypothesis.assume(secret not in scrub.SECRET)
-    assert secret not in scrub.scrub(f"{text}{secret}{text}", [secret]).replace(scrub.SECRET, "")
+    hypothesis.assume(secret not in scrub.SECRET and "\0" not in secret)
+    assert secret not in scrub.scrub(f"{text}{secret}{text}", [secret]).replace(scrub.SECRET, "\0")
