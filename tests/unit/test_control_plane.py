@@ -74,7 +74,7 @@ def test_a_port_in_use_is_named_with_what_to_do(lab, monkeypatch):
     with socket.create_server((lab.address, lab.ports["apiserver"])), pytest.raises(layout.LabError) as error:
         control_plane._require_free(lab, "kube-apiserver")
     assert f"{lab.address}:6443 is in use" in str(error.value)
-    assert "make down" in str(error.value)
+    assert "python -m lab down --force" in str(error.value), "a lab that does not start cannot destroy its stack"
 
 
 def test_a_tool_that_is_not_built_is_named_with_the_command_that_builds_it(lab, monkeypatch):
@@ -104,6 +104,7 @@ def test_a_damaged_authority_is_said_plainly(lab):
     folder = lab.folder("pki")
     pki.authority(folder, "test")
     pki.signing_key(folder, "other")
-    (folder / "ca.key").write_bytes((folder / "other.key").read_bytes())
-    with pytest.raises(layout.LabError, match="make down"):
-        pki.certificate(folder, "etcd", "etcd")
+    for content in ((folder / "other.key").read_bytes(), b"no key at all"):
+        (folder / "ca.key").write_bytes(content)
+        with pytest.raises(layout.LabError, match="python -m lab down --force"):
+            pki.certificate(folder, "etcd", "etcd")

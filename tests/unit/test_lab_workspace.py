@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import concurrent.futures
 import importlib.metadata
+import os
 import pathlib
 import shutil
 import socket
 import stat
+import subprocess
 import time
 import typing
 
 import pytest
+import yaml
 
 from lab import layout, workspace
+
+FOREIGN = (
+    "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_ROUTE53", "AWS_CONFIG_FILE", "IONOS_USERNAME",
+    "IONOS_API_URL_OVERRIDE", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ORG",
+)  # fmt: skip
+"""What a user's shell may hold of other accounts."""
 
 
 @pytest.fixture(autouse=True)
@@ -132,9 +141,81 @@ def test_a_real_plugin_of_the_right_version_is_used_instead(lab: layout.Lab, mon
 
 @pytest.mark.usefixtures("_tools")
 def test_other_clouds_settings_do_not_reach_the_labs_programs(lab: layout.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_PROFILE", "production")
-    monkeypatch.setenv("IONOS_USERNAME", "somebody")
-    monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-123")
+    for name in FOREIGN:
+        monkeypatch.setenv(name, "theirs")
+    monkeypatch.setenv("no_proxy", "example.com")
     environment = workspace.process_environment(lab)
-    assert not {"AWS_PROFILE", "IONOS_USERNAME", "PULUMI_ACCESS_TOKEN"} & set(environment)
+    assert not [name for name in FOREIGN if name in environment]
     assert environment["AWS_ENDPOINT_URL"].startswith("http://127.")
+    assert lab.address in environment["no_proxy"], "it goes before NO_PROXY"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@pytest.mark.usefixtures("_tools")
+def test_a_shell_that_uses_the_env_file_has_nothing_foreign_left(lab: layout.Lab, shell: str) -> None:
+    (lab.home / "env").write_text(workspace._shell(workspace.environment(lab)))
+    theirs = {"PATH": os.defpath, "KEPT": "one\nAWS_NO_VARIABLE=x", **dict.fromkeys(FOREIGN, "theirs")}
+    script = f"set -eu; . {lab.home}/env; exec env -0"
+    for given in (theirs, {"PATH": os.defpath}):
+        done = subprocess.run([shell, "-c", script], env=given, capture_output=True, text=True, timeout=20, check=True)
+        found = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+        assert not [name for name in FOREIGN if name in found]
+        assert found["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(lab.home / "passphrase")
+        assert found.get("KEPT") == given.get("KEPT")
+
+
+@pytest.fixture
+def committed(lab: layout.Lab, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A project with a committed stack file, which the lab has copied."""
+    project = tmp_path / "program"
+    project.mkdir()
+    shutil.copy(layout.PROJECT / "Pulumi.yaml", project)
+    shutil.copy(layout.PROJECT / "Pulumi.lab.yaml", project)
+    monkeypatch.setattr(layout, "PROJECT", project)
+    monkeypatch.setattr(workspace, "_pulumi", lambda *_arguments, cwd: None)
+    workspace.prepare(lab)
+    return project / "Pulumi.lab.yaml"
+
+
+def _set(path: pathlib.Path, section: str, **values: typing.Any) -> None:
+    document = yaml.safe_load(path.read_text())
+    document["config"].setdefault(section, {}).update(values)
+    path.write_text(yaml.safe_dump(document))
+
+
+@pytest.mark.usefixtures("_tools")
+def test_a_change_of_the_committed_stack_file_is_said_until_the_labs_copy_has_it(
+    lab: layout.Lab, committed: pathlib.Path
+) -> None:
+    assert workspace.left_behind(lab) == []
+    _set(workspace.config_file(lab), "gitops-platform:argocd", adminEnabled=True)
+    assert workspace.left_behind(lab) == [], "the lab's own changes are no news"
+    _set(committed, "gitops-platform:dns", domains=["other.example.org"])
+    _set(committed, "gitops-platform:addons", externalDns={"policy": "sync"})
+    assert workspace.left_behind(lab) == ["gitops-platform:addons", "gitops-platform:dns"]
+    _set(workspace.config_file(lab), "gitops-platform:dns", domains=["other.example.org"])
+    assert workspace.left_behind(lab) == ["gitops-platform:addons"]
+    _set(workspace.config_file(lab), "gitops-platform:addons", externalDns={"policy": "sync"})
+    assert workspace.left_behind(lab) == []
+
+
+@pytest.mark.usefixtures("_tools", "committed")
+@pytest.mark.parametrize("content", ["config: [", "config: text", "[]", ""])
+def test_a_damaged_stack_file_is_said_with_the_way_out(lab: layout.Lab, content: str) -> None:
+    workspace.config_file(lab).write_text(content)
+    with pytest.raises(layout.LabError, match=r"Pulumi\.lab\.yaml is no stack file.*repair it"):
+        workspace.prepare(lab)
+    workspace.config_file(lab).unlink()
+    workspace.prepare(lab)
+
+
+def state(lab: layout.Lab, text: str) -> None:
+    file = lab.folder("pulumi", "state", ".pulumi", "stacks", "gitops-platform") / "lab.json"
+    file.write_text(text)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"checkpoint": []}'])
+def test_an_unreadable_state_is_said_with_the_way_out(lab: layout.Lab, content: str) -> None:
+    state(lab, content)
+    with pytest.raises(layout.LabError, match=r"cannot be read.*python -m lab down --force"):
+        workspace.has_resources(lab)
