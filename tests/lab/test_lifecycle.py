@@ -326,19 +326,31 @@ def test_no_other_user_can_read_the_labs_files(engine: engines.Engine) -> None:
 def test_the_shell_environment_is_all_that_plain_tools_need(engine: engines.Engine) -> None:
     script = (
         f"source {engine.lab.home}/env && pulumi stack --show-name && kubectl get nodes -o name "
-        "&& helm list -n argocd -q && kubeseal --version"
+        "&& helm list -n argocd -q && kubeseal --version && pulumi config get gitops-platform:githubClientSecret "
+        '&& python -c \'import boto3; print(len(boto3.client("route53").list_hosted_zones()["HostedZones"]), "zone")\''
     )
     run = subprocess_bash(script)
     assert run.code == 0, run.text
     assert run.out.split()[0] == "lab"
     assert "argocd" in run.out
+    assert GITHUB_CANARY in run.out, "the lab's passphrase opens the lab's stack"
+    assert "1 zone" in run.out
 
 
 def subprocess_bash(script: str) -> engines.Run:
     import os
     import subprocess
 
-    clean = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
+    # What a user's shell may have from other work.
+    theirs = {
+        "PULUMI_CONFIG_PASSPHRASE": "theirs",
+        "AWS_PROFILE": "theirs",
+        "AWS_ENDPOINT_URL_ROUTE53": "http://127.0.0.1:1",
+        "AWS_SESSION_TOKEN": "theirs",
+        "https_proxy": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+    }
+    clean = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin", **theirs}  # fmt: skip
     done = subprocess.run(["bash", "-c", script], cwd=layout.PROJECT, env=clean, capture_output=True, text=True,
                           timeout=120, check=False)  # fmt: skip
     return engines.Run(done.returncode, done.stdout, done.stderr)
