@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import importlib.metadata
 import os
 import pathlib
@@ -25,10 +26,21 @@ FOREIGN = (
 """What a user's shell may hold of other accounts."""
 
 
+@pytest.fixture(scope="module")
+def first() -> typing.Iterator[int]:
+    """The first of ten networks that no other run of these tests on this machine uses meanwhile."""
+    for network in range(190, 100, -10):
+        with socket.socket() as claim, contextlib.suppress(OSError):
+            claim.bind((f"127.{network}.0.2", layout.PORTS["apiserver"]))
+            yield network
+            return
+    pytest.fail("no networks are free")
+
+
 @pytest.fixture(autouse=True)
-def _own_networks(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks that no lab on this machine has while the tests run."""
-    monkeypatch.setattr(layout, "FIRST_NETWORK", 190)
+def _own_networks(first: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "FIRST_NETWORK", first)
+    monkeypatch.setattr(layout, "LAST_NETWORK", first + 9)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
@@ -49,16 +61,16 @@ def test_a_lab_is_found_again_as_it_was_made(lab: layout.Lab) -> None:
     assert stat.S_IMODE(lab.home.stat().st_mode) == 0o700
 
 
-def test_a_taken_port_is_exchanged_for_a_free_one(tmp_path: pathlib.Path) -> None:
+def test_a_taken_port_is_exchanged_for_a_free_one(first: int, tmp_path: pathlib.Path) -> None:
     with socket.socket() as other:
-        other.bind(("127.190.0.1", layout.PORTS["charts"]))
+        other.bind((f"127.{first}.0.1", layout.PORTS["charts"]))
         other.listen()
         ports = layout.create(tmp_path / "lab").ports
     assert ports["charts"] != layout.PORTS["charts"]
 
 
 def test_labs_made_at_the_same_instant_take_networks_of_their_own(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    first: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = layout._free
 
@@ -70,21 +82,23 @@ def test_labs_made_at_the_same_instant_take_networks_of_their_own(
     monkeypatch.setattr(layout, "_free", slow)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         labs = list(pool.map(layout.create, [tmp_path / str(number) for number in range(8)]))
-    assert sorted(lab.network for lab in labs) == list(range(190, 198))
+    assert sorted(lab.network for lab in labs) == list(range(first, first + 8))
 
 
-def test_a_network_that_something_else_listens_on_is_passed_over(tmp_path: pathlib.Path) -> None:
+def test_a_network_that_something_else_listens_on_is_passed_over(first: int, tmp_path: pathlib.Path) -> None:
     with socket.socket() as server:
-        server.bind(("127.190.0.1", layout.PORTS["apiserver"]))
+        server.bind((f"127.{first}.0.1", layout.PORTS["apiserver"]))
         server.listen()
-        assert layout.create(tmp_path / "lab").network == 191
+        assert layout.create(tmp_path / "lab").network == first + 1
 
 
-def test_a_lab_that_does_not_run_keeps_its_network_until_its_folder_is_removed(tmp_path: pathlib.Path) -> None:
-    assert layout.create(tmp_path / "first").network == 190
-    assert layout.create(tmp_path / "second").network == 191
+def test_a_lab_that_does_not_run_keeps_its_network_until_its_folder_is_removed(
+    first: int, tmp_path: pathlib.Path
+) -> None:
+    assert layout.create(tmp_path / "first").network == first
+    assert layout.create(tmp_path / "second").network == first + 1
     shutil.rmtree(tmp_path / "first")
-    assert layout.create(tmp_path / "third").network == 190
+    assert layout.create(tmp_path / "third").network == first
 
 
 def test_no_network_is_left(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
