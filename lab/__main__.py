@@ -177,15 +177,15 @@ def main() -> None:
     """Run a command; what the person can mend is said in one line, without a traceback."""
     stopping.clean_up()
     try:
-        app(standalone_mode=False)
+        # typer.Exit arrives as the returned code.
+        code = app(standalone_mode=False)
     except (layout.LabError, toolchain.ToolchainError) as error:
         console.print(f"[red]error:[/] {error}", style=None)
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         console.print("\ninterrupted; `make demo` goes on from here, `make down` clears it away")
         sys.exit(130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,15 @@ def test_down_stops_what_runs_of_a_lab_whose_folder_is_gone(lab: layout.Lab) -> 
     assert "nothing to do" in call("down")
 
 
+def test_a_command_that_fails_in_the_lab_fails(lab: layout.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "process_environment", lambda _lab: dict(os.environ))
+    for code in (3, 0):
+        monkeypatch.setattr(sys, "argv", ["lab", "run", "--", "sh", "-c", f"exit {code}"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == code, "`make demo && ...` would go on after a failed `pulumi up`"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_of_the_lab_that_is_told_to_end_lets_pulumi_end_in_its_own_order(
     tmp_path: pathlib.Path, number: signal.Signals
