@@ -110,8 +110,8 @@ def test_down_destroys_the_stack_and_leaves_neither_process_nor_folder(
     assert workspace.has_resources(layout.load(home))
     assert "agent" in processes.marked(layout.load(home))
     down = lab("down")
-    gone = re.findall(r"ionoscloud:compute:Datacenter.* deleted", down.out)
-    assert len(gone) == 1, down.text
+    assert re.search(r"ionoscloud:compute:Datacenter cluster deleted", down.out), down.text
+    assert re.search(r"ionoscloud:k8s:Cluster cluster deleted", down.out), down.text
     assert engines.processes_under(home) == []
     assert not home.exists()
     assert processes.alive(engine.lab, "agent"), "another lab is left alone"
