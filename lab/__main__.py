@@ -38,7 +38,8 @@ def tools() -> None:
 @app.command()
 def up() -> None:
     """Start the lab and prepare Pulumi for it; leaves what runs alone."""
-    if services.lost(_up()):
+    _, lost = _up()
+    if lost:
         _say("something of the emulated cloud was lost: `make demo` or `pulumi up --refresh` makes it again")
 
 
@@ -46,10 +47,10 @@ def up() -> None:
 def demo() -> None:
     """Start the lab, run `pulumi up`, wait until the environment works, and say what there is now."""
     started = time.monotonic()
-    lab = _up()
+    lab, lost = _up()
     ready = time.monotonic()
     command = ["pulumi", "up", "--yes", "--skip-preview", "--suppress-outputs"]
-    if services.lost(lab):
+    if lost:
         _say("something of the emulated cloud was lost: asking it what is left (--refresh)")
         command.append("--refresh")
     if behind := workspace.left_behind(lab):
@@ -139,7 +140,7 @@ def run(command: Annotated[list[str], typer.Argument(help="Command and arguments
     raise typer.Exit(_run(layout.load(), command))
 
 
-def _up() -> layout.Lab:
+def _up() -> tuple[layout.Lab, bool]:
     toolchain.ensure_system_packages(_say)
     toolchain.ensure(report=print)
     lab = layout.create()
@@ -149,7 +150,7 @@ def _up() -> layout.Lab:
         services.up(lab, _say)
         workspace.prepare(lab)
         _say(f"ready after {time.monotonic() - started:.1f} s")
-    return lab
+    return lab, services.lost(lab)
 
 
 def _run(lab: layout.Lab, command: list[str]) -> int:

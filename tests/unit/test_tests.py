@@ -7,6 +7,6 @@ import pytest_socket
 
 
 @pytest.mark.filterwarnings("ignore:A test tried")
-def test_a_test_without_a_lab_reaches_nothing_beyond_this_machine() -> None:
+def test_a_unit_test_reaches_nothing_beyond_this_machine() -> None:
     with pytest.raises(pytest_socket.SocketConnectBlockedError):
         socket.create_connection(("192.0.2.1", 443), timeout=1)
