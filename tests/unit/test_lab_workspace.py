@@ -158,9 +158,11 @@ def test_other_clouds_settings_do_not_reach_the_labs_programs(lab: layout.Lab, m
     for name in FOREIGN:
         monkeypatch.setenv(name, "theirs")
     monkeypatch.setenv("no_proxy", "example.com")
+    monkeypatch.setenv("PULUMI_SKIP_CONFIRMATIONS", "true")
     environment = workspace.process_environment(lab)
     assert not [name for name in FOREIGN if name in environment]
     assert environment["AWS_ENDPOINT_URL"].startswith("http://127.")
+    assert environment["PULUMI_SKIP_CONFIRMATIONS"] == "true"
     assert lab.address in environment["no_proxy"], "it goes before NO_PROXY"
 
 
@@ -168,14 +170,20 @@ def test_other_clouds_settings_do_not_reach_the_labs_programs(lab: layout.Lab, m
 @pytest.mark.usefixtures("_tools")
 def test_a_shell_that_uses_the_env_file_has_nothing_foreign_left(lab: layout.Lab, shell: str) -> None:
     (lab.home / "env").write_text(workspace._shell(workspace.environment(lab)))
-    theirs = {"PATH": os.defpath, "KEPT": "one\nAWS_NO_VARIABLE=x", **dict.fromkeys(FOREIGN, "theirs")}
+    theirs = {
+        "PATH": os.defpath,
+        "KEPT": "one\nAWS_NO_VARIABLE=x",
+        "PULUMI_SKIP_CONFIRMATIONS": "true",
+        **dict.fromkeys(FOREIGN, "theirs"),
+    }
     script = f"set -eu; . {lab.home}/env; exec env -0"
     for given in (theirs, {"PATH": os.defpath}):
         done = subprocess.run([shell, "-c", script], env=given, capture_output=True, text=True, timeout=20, check=True)
         found = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
         assert not [name for name in FOREIGN if name in found]
         assert found["PULUMI_CONFIG_PASSPHRASE_FILE"] == str(lab.home / "passphrase")
-        assert found.get("KEPT") == given.get("KEPT")
+        for name in ("KEPT", "PULUMI_SKIP_CONFIRMATIONS"):
+            assert found.get(name) == given.get(name)
 
 
 @pytest.fixture
