@@ -12,7 +12,7 @@ help: ## Show the targets
 $(VENV)/.done: requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed (set PYTHON=...)"; exit 1; }
-	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || \
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
 	  { echo "error: no venv module: install your distribution's python3-venv"; exit 1; }
 	@echo "installing Python packages into $(VENV)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ import rich.console
 import rich.table
 import typer
 
-from lab import layout, processes, services, summary, toolchain, workspace
+from lab import layout, processes, services, stopping, summary, toolchain, workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +38,9 @@ def tools() -> None:
 @app.command()
 def up() -> None:
     """Start the lab and prepare Pulumi for it; leaves what runs alone."""
-    _up()
+    _, lost = _up()
+    if lost:
+        _say("something of the emulated cloud was lost: `make demo` or `pulumi up --refresh` makes it again")
 
 
 @app.command()
@@ -47,13 +50,19 @@ def demo() -> None:
     lab, lost = _up()
     ready = time.monotonic()
     command = ["pulumi", "up", "--yes", "--skip-preview", "--suppress-outputs"]
-    if lost and workspace.has_resources(lab):
+    if lost:
         _say("something of the emulated cloud was lost: asking it what is left (--refresh)")
         command.append("--refresh")
+    if behind := workspace.left_behind(lab):
+        _say(
+            f"Pulumi.lab.yaml has changed since this lab copied it ({', '.join(behind)}): change "
+            f"{workspace.config_file(lab)} likewise, or `make down` first"
+        )
     console.print(f"\n[bold]pulumi up[/] (stack {workspace.STACK})")
     code = _run(lab, command)
     if code:
         raise typer.Exit(code)
+    services.made_good(lab)
     made = time.monotonic()
     found = summary.check(lab, console)
     took = {"lab": ready - started, "pulumi up": made - ready, "ready check": time.monotonic() - made}
@@ -68,7 +77,7 @@ def down(
     """Destroy the stack, stop every process, remove the lab's folder."""
     home = layout.home()
     if not (home / "lab.json").exists():
-        console.print(f"No lab in {home}: nothing to do.")
+        _stop_strays(layout.Lab(home, 0, {}))
         return
     try:
         lab, damaged = layout.load(home), False
@@ -83,9 +92,25 @@ def down(
             services.remove(lab)
 
 
+def _stop_strays(lab: layout.Lab) -> None:
+    """What a lab leaves whose folder was removed while it ran."""
+    if found := services.strays(lab):
+        console.print(f"No lab in {lab.home}, but processes of one: {', '.join(found)}.")
+        services.down_without_folder(lab, _say)
+    else:
+        console.print(f"No lab in {lab.home}: nothing to do.")
+
+
 def _destroy(lab: layout.Lab) -> None:
-    services.up(lab, _say)
-    workspace.prepare(lab)
+    try:
+        services.up(lab, _say)
+        workspace.prepare(lab)
+    except (layout.LabError, toolchain.ToolchainError) as error:
+        raise layout.LabError(
+            f"{error}\n"
+            "The stack can be destroyed in a lab that runs only. `python -m lab down --force` removes the lab without "
+            "that; the emulated cloud goes with it"
+        ) from None
     command = ["pulumi", "destroy", "--yes", "--skip-preview", "--refresh=false"]
     if _run(lab, command):
         raise layout.LabError(
@@ -122,34 +147,46 @@ def _up() -> tuple[layout.Lab, bool]:
     with services.exclusive(lab):
         console.print(f"[bold]lab[/] in {lab.home}")
         started = time.monotonic()
-        lost = services.up(lab, _say)
+        services.up(lab, _say)
         workspace.prepare(lab)
         _say(f"ready after {time.monotonic() - started:.1f} s")
-    return lab, lost
+    return lab, services.lost(lab)
 
 
 def _run(lab: layout.Lab, command: list[str]) -> int:
-    process = subprocess.Popen(command, cwd=layout.PROJECT, env=workspace.process_environment(lab))
+    process = subprocess.Popen(
+        command,
+        cwd=layout.PROJECT,
+        env=workspace.process_environment(lab),
+        # A terminal that is closed would kill it, and its lock would stay: this process tells it to end instead.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None,
+    )
     while True:
         try:
             return process.wait()
         except KeyboardInterrupt:
             # The terminal's Ctrl-C reaches the command as well: let it end in its own order.
             continue
+        except SystemExit:
+            # A closed terminal or a `kill`, which may have reached this process alone.
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
 
 
 def main() -> None:
     """Run a command; what the person can mend is said in one line, without a traceback."""
+    stopping.clean_up()
     try:
-        app(standalone_mode=False)
+        # typer.Exit arrives as the returned code.
+        code = app(standalone_mode=False)
     except (layout.LabError, toolchain.ToolchainError) as error:
         console.print(f"[red]error:[/] {error}", style=None)
         sys.exit(1)
     except (KeyboardInterrupt, typer.Abort):
         console.print("\ninterrupted; `make demo` goes on from here, `make down` clears it away")
         sys.exit(130)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
         lambda: _run([sys.executable, "-c", start], environment),
         lambda: _run([sys.executable, "-c", SDKS], environment),
     )
-    _say("lab")
-    ready = _seconds(lambda: (services.up(lab, _say), workspace.prepare(lab)))
+    _say("lab, three times from nothing; the last one stays")
+    ready = statistics.median([*(_fresh_lab(scratch / f"lab-{number}") for number in range(2)), _ready(lab)])
     environment = {**workspace.process_environment(lab), "PYTHONDONTWRITEBYTECODE": ""}
     empty = _empty_project(scratch, environment)
 
@@ -94,6 +94,18 @@ def _measure(lab: layout.Lab, scratch: pathlib.Path) -> dict[str, float]:
     by_hand = _seconds(lambda: manual.make(lab, _say))
     result |= {"up_ready_s": up + check, "manual_ready_s": by_hand, "up_ready_ratio": (up + check) / by_hand}
     return {key: round(value, 3) for key, value in result.items()}
+
+
+def _ready(lab: layout.Lab) -> float:
+    return _seconds(lambda: (services.up(lab, _say), workspace.prepare(lab)))
+
+
+def _fresh_lab(folder: pathlib.Path) -> float:
+    lab = layout.create(folder)
+    try:
+        return _ready(lab)
+    finally:
+        services.down(lab, _say)
 
 
 def _start() -> str:

@@ -137,7 +137,8 @@ def _require_free(lab: layout.Lab, part: str) -> None:
                 continue
             raise layout.LabError(
                 f"{part} cannot start: {lab.address}:{lab.ports[service]} is in use by another program. "
-                f"End it (`ss -ltnp 'sport = :{lab.ports[service]}'` names it), or clear this lab away with `make down`"
+                f"End it (`ss -ltnp 'sport = :{lab.ports[service]}'` names it), or clear this lab "
+                "away with `python -m lab down --force`"
             )
 
 

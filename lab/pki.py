@@ -47,10 +47,7 @@ def certificate(
     """
     if (folder / f"{file}.crt").exists():
         return
-    authority_key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
-    if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
-        raise layout.LabError(f"{folder / 'ca.key'} is not the lab's: `make down` clears it away")
-    issuer = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+    issuer, authority_key = _authority(folder)
     key = ec.generate_private_key(ec.SECP256R1())
     uses = [oid.ExtendedKeyUsageOID.SERVER_AUTH, oid.ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
@@ -98,6 +95,19 @@ def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _authority(folder: pathlib.Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    try:
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("not the lab's kind of key")
+        return x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes()), key
+    except (OSError, ValueError, TypeError) as error:
+        raise layout.LabError(
+            f"the lab's authority in {folder} (ca.crt, ca.key) is damaged ({str(error).splitlines()[0]}): "
+            "`python -m lab down --force` clears the lab away"
+        ) from None
 
 
 def _name(common_name: str, organization: str | None = None) -> x509.Name:

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import time
 
-from lab import layout
+from lab import foreign, layout
 
 MARK = "LAB_PROCESS"
 """`<lab folder>|<name>` in the environment of each process of the lab and of its children."""
@@ -55,14 +55,14 @@ def start(
 ) -> int:
     """Start a process in a session of its own, output appended to `lab.log(name)`; return its pid.
 
-    `env` comes on top of this process's environment. One that runs already is left alone. LabError when the program
-    cannot be started.
+    `env` comes on top of this process's environment without what is `foreign`. One that runs already is left alone.
+    LabError when the program cannot be started.
     """
     found = record(lab, name)
     if found and found.running:
         return found.pid
     words = tuple(os.fspath(word) for word in argv)
-    environment = {**os.environ, **(env or {}), "LAB_HOME": str(lab.home), MARK: _mark(lab, name)}
+    environment = {**foreign.without(os.environ), **(env or {}), "LAB_HOME": str(lab.home), MARK: _mark(lab, name)}
     log = lab.log(name)
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_suffix(".log.old"))
@@ -102,6 +102,11 @@ def alive(lab: layout.Lab, name: str) -> bool:
 def names(lab: layout.Lab) -> list[str]:
     """The names of all processes on record, alive or not."""
     return sorted(path.stem for path in lab.folder("processes").glob("*.json"))
+
+
+def marked(lab: layout.Lab) -> list[str]:
+    """The names of all living processes with this lab's mark, on record or not."""
+    return sorted(set(_marked(lab).values()))
 
 
 def stop(lab: layout.Lab, name: str, timeout: float = 10) -> None:

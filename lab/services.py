@@ -51,9 +51,8 @@ def services(lab: layout.Lab) -> list[Service]:
     return known
 
 
-def up(lab: layout.Lab, report: Report) -> bool:
-    """Start what does not run. Returns whether something volatile had to be started."""
-    lost = False
+def up(lab: layout.Lab, report: Report) -> None:
+    """Start what does not run; see `lost` for what that may have cost."""
     if not _control_plane_runs(lab):
         report("control plane")
         control_plane.start(lab)
@@ -64,14 +63,37 @@ def up(lab: layout.Lab, report: Report) -> bool:
         report(service.name)
         processes.stop(lab, service.name)  # children that outlived it still hold its ports
         _check_ports(lab, service)
+        if service.volatile and workspace.has_resources(lab):
+            _mark_of_loss(lab).touch()
         _start(lab, service)
         started.append(service)
-        lost = lost or service.volatile
     for service in started:
         _wait(lab, service)
     if lab.usable(443) != 443:
         report(f"ports below {layout.LOW} are for root here: the ingress is at {lab.usable(80)} and {lab.usable(443)}")
-    return lost
+
+
+def lost(lab: layout.Lab) -> bool:
+    """Whether something that the state tells of went with its process and no run with --refresh has been done since."""
+    return _mark_of_loss(lab).exists()
+
+
+def made_good(lab: layout.Lab) -> None:
+    """Take note that the state is true again."""
+    _mark_of_loss(lab).unlink(missing_ok=True)
+
+
+def strays(lab: layout.Lab) -> list[str]:
+    """Names of living processes of a lab whose folder was removed under them."""
+    return processes.marked(lab)
+
+
+def down_without_folder(lab: layout.Lab, report: Report) -> None:
+    """Stop every process of a lab whose folder was removed; leaves no folder that was not there."""
+    down(lab, report)
+    for folder in (lab.home / "processes", lab.home):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def down(lab: layout.Lab, report: Report) -> None:
@@ -109,6 +131,10 @@ def exclusive(lab: layout.Lab, seconds: float = 1) -> Iterator[None]:
                     raise layout.LabError(f"another command is working on the lab in {lab.home}") from None
                 time.sleep(0.1)
         yield
+
+
+def _mark_of_loss(lab: layout.Lab) -> pathlib.Path:
+    return lab.home / "lost"
 
 
 def _control_plane_runs(lab: layout.Lab) -> bool:
@@ -153,5 +179,5 @@ def _check_ports(lab: layout.Lab, service: Service) -> None:
         if _listening(lab, (port,)):
             raise layout.LabError(
                 f"{service.name} needs {lab.host(port)}:{lab.ports[port]}, where something else listens: stop "
-                "that, or `make down` and `make demo` to have other ports chosen"
+                "that, or `python -m lab down --force` and `make demo` to have other ports chosen"
             )

@@ -14,10 +14,11 @@ import shlex
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 import yaml
 
-from lab import acme, layout, toolchain
+from lab import acme, foreign, layout, toolchain
 
 STACK = "lab"
 PLUGINS = {
@@ -37,6 +38,7 @@ def config_file(lab: layout.Lab) -> pathlib.Path:
 def environment(lab: layout.Lab) -> dict[str, str]:
     """Variables that make plain `pulumi`, `kubectl`, `helm`, `kubeseal` and boto3 use this lab."""
     tools = toolchain.bin_dir(toolchain.GO_TOOLS)
+    direct = f"127.0.0.1,localhost,{lab.address}"
     variables = {
         "LAB_HOME": str(lab.home),
         "PATH": os.pathsep.join([str(tools), str(pathlib.Path(sys.executable).parent)]),
@@ -60,7 +62,8 @@ def environment(lab: layout.Lab) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "eu-central-1",  # boto3 reads this one
         "AWS_ACCESS_KEY_ID": "lab",
         "AWS_SECRET_ACCESS_KEY": lab.secret("aws-secret"),
-        "NO_PROXY": f"127.0.0.1,localhost,{lab.address}",
+        "NO_PROXY": direct,
+        "no_proxy": direct,  # curl and Python prefer this one
         # For `python -m ops ready`: the lab's names and certificates mean something in the lab only.
         "GITOPS_PLATFORM_CA": str(acme.root(lab)),
         "GITOPS_PLATFORM_RESOLVER": f"{lab.address}:{lab.ports['dns']}",
@@ -75,9 +78,8 @@ def environment(lab: layout.Lab) -> dict[str, str]:
 
 
 def process_environment(lab: layout.Lab) -> dict[str, str]:
-    """`environment` on top of this process's own; PATH put in front, other clouds' settings left out."""
-    foreign = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "IONOS_USERNAME", "IONOS_PASSWORD", "PULUMI_ACCESS_TOKEN")
-    merged = {key: value for key, value in os.environ.items() if key not in foreign}
+    """`environment` on top of this process's own; PATH put in front, what is foreign left out."""
+    merged = foreign.without(os.environ)
     own = environment(lab)
     own["PATH"] = own["PATH"] + os.pathsep + merged.get("PATH", os.defpath)
     return {**merged, **own}
@@ -103,18 +105,28 @@ def prepare(lab: layout.Lab) -> None:
     project = lab.folder("project")
     shutil.copy(layout.PROJECT / "Pulumi.yaml", project / "Pulumi.yaml")
     if not config_file(lab).exists():
-        shutil.copy(layout.PROJECT / f"Pulumi.{STACK}.yaml", config_file(lab))
+        shutil.copy(_committed(), config_file(lab))
+        shutil.copy(_committed(), _origin(lab))
         # In the lab's own folder, since `stack init` writes the salt beside the Pulumi.yaml it finds.
         # Selected too, so that a stack file whose state is there already is only given its salt.
         _pulumi(lab, "stack", "select", "--create", "--secrets-provider", "passphrase", STACK, cwd=project)
     before = config_file(lab).read_text()
-    config = yaml.safe_load(before)
-    config["config"].setdefault("gitops-platform:charts", {})["mirror"] = lab.endpoint("charts")
-    addons = config["config"].setdefault("gitops-platform:addons", {})
-    addons.setdefault("certManager", {})["server"] = acme.directory(lab)
+    config = _document(config_file(lab))
+    _point_at(lab, config["config"])
     after = yaml.safe_dump(config, sort_keys=False)
     if after != before:
         config_file(lab).write_text(after)
+
+
+def left_behind(lab: layout.Lab) -> list[str]:
+    """Sections of the committed stack file that have changed since the lab copied it, and not in the lab's copy."""
+    origin = _origin(lab)
+    if not origin.exists():
+        return []
+    then, now, ours = (_document(path)["config"] for path in (origin, _committed(), config_file(lab)))
+    for each in (then, now):
+        _point_at(lab, each)
+    return sorted(key for key in {*then, *now} if then.get(key) != now.get(key) and ours.get(key) != now.get(key))
 
 
 def has_resources(lab: layout.Lab) -> bool:
@@ -124,8 +136,42 @@ def has_resources(lab: layout.Lab) -> bool:
     state = lab.home / "pulumi" / "state" / ".pulumi" / "stacks" / "gitops-platform" / f"{STACK}.json"
     if not state.exists():
         return False
-    latest = json.loads(state.read_text())["checkpoint"].get("latest") or {}
-    return bool(latest.get("resources") or latest.get("pending_operations"))
+    try:
+        latest = json.loads(state.read_text())["checkpoint"].get("latest") or {}
+        return bool(latest.get("resources") or latest.get("pending_operations"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise layout.LabError(
+            f"{state}, the lab's Pulumi state, cannot be read ({type(error).__name__}: {error}): put back the .bak "
+            "beside it, or remove the lab with `python -m lab down --force`"
+        ) from None
+
+
+def _committed() -> pathlib.Path:
+    return layout.PROJECT / f"Pulumi.{STACK}.yaml"
+
+
+def _origin(lab: layout.Lab) -> pathlib.Path:
+    """The committed stack file as it was when the lab copied it."""
+    return config_file(lab).with_suffix(".origin")
+
+
+def _point_at(lab: layout.Lab, config: dict[str, Any]) -> None:
+    """What is told of the lab by the stack's config."""
+    config.setdefault("gitops-platform:charts", {})["mirror"] = lab.endpoint("charts")
+    addons = config.setdefault("gitops-platform:addons", {})
+    addons.setdefault("certManager", {})["server"] = acme.directory(lab)
+
+
+def _document(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text())
+        if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
+            raise ValueError("no mapping `config` in it")
+        return document
+    except (yaml.YAMLError, ValueError) as error:
+        raise layout.LabError(
+            f"{path} is no stack file ({' '.join(str(error).split())}): repair it, or remove it to have it copied anew"
+        ) from None
 
 
 def _pulumi(lab: layout.Lab, *arguments: str, cwd: pathlib.Path) -> None:
@@ -141,7 +187,7 @@ def _pulumi(lab: layout.Lab, *arguments: str, cwd: pathlib.Path) -> None:
 
 
 def _shell(variables: dict[str, str]) -> str:
-    lines = ["# Use with: source .lab/env   (written anew by every `make demo`)"]
+    lines = ["# Use with: source .lab/env   (written anew by every `make demo`)", foreign.UNSET]
     for key, value in variables.items():
         tail = ':"$PATH"' if key == "PATH" else ""
         lines.append(f"export {key}={shlex.quote(value)}{tail}")

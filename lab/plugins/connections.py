@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import threading
+import time
 import typing
 
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
-from lab.plugins import base
+from lab.plugins import base, engine
 
 SEVERITY = {
     "debug": engine_pb2.DEBUG,
@@ -24,11 +26,23 @@ SEVERITY = {
 }
 
 
+LOOKS = 3
+"""The kernel's table can lack a connection for a moment, while others come and go."""
+
+IDLE_SECONDS = 1.0
+"""After this, whose connection it is is looked up again (some 20 ms): the port may be another process's by now."""
+
+
+class Refused(base.PluginError):
+    """Somebody else's connection."""
+
+
 class Connection:
     """What is known about one connection of an engine."""
 
     def __init__(self, engine: str = "") -> None:
         self.client: typing.Any = None
+        self.seen = time.monotonic()
         self.cancelled = threading.Event()
         self._calls: set[base.Call] = set()
         self._lock = threading.Lock()
@@ -53,6 +67,12 @@ class Connection:
     def remove(self, call: base.Call) -> None:
         with self._lock:
             self._calls.discard(call)
+            self.seen = time.monotonic()
+
+    def idle(self) -> bool:
+        """Whether nothing has been asked for so long that another process may have its port by now."""
+        with self._lock:
+            return not self._calls and time.monotonic() - self.seen > IDLE_SECONDS
 
     def log(self, urn: str, severity: str, message: str, ephemeral: bool) -> None:
         """Show a message in the engine's display; an engine that is gone is no error."""
@@ -72,15 +92,20 @@ class Connection:
 
 
 class Connections:
-    """The connections of a server by peer; the longest unused ones are forgotten (nobody tells when one closes)."""
+    """The connections of a server by peer; the longest unused ones are forgotten (nobody tells when one closes).
 
-    def __init__(self, kept: int = 256) -> None:
+    `port`: that of the server.
+    """
+
+    def __init__(self, port: int, kept: int = 256) -> None:
+        self._port = port
         self._kept = kept
         self._by_peer: collections.OrderedDict[str, Connection] = collections.OrderedDict()
         self._lock = threading.Lock()
 
     def open(self, peer: str, engine: str) -> Connection:
-        """A new connection (a handshake); a former one from the same port is forgotten."""
+        """A new connection (a handshake); a former one from the same port is forgotten. Refused: not this user's."""
+        _admit(peer, self._port)
         with self._lock:
             dropped = [self._by_peer.pop(peer)] if peer in self._by_peer else []
             connection = self._by_peer[peer] = Connection(engine)
@@ -93,7 +118,18 @@ class Connections:
     def get(self, peer: str, engine: str = "") -> Connection:
         """The connection of a peer; a new one where there was no handshake (older engines)."""
         with self._lock:
-            if peer in self._by_peer:
+            known = self._by_peer.get(peer)
+            if known:
                 self._by_peer.move_to_end(peer)
-                return self._by_peer[peer]
-        return self.open(peer, engine)
+        if known is None:
+            return self.open(peer, engine)
+        if known.idle():
+            _admit(peer, self._port)
+        return known
+
+
+def _admit(peer: str, port: int) -> None:
+    # Every user of the machine can connect to a port, and a kubeconfig may name a command to run.
+    looks = (engine.owner(peer, port) for _ in range(LOOKS))
+    if next((found for found in looks if found is not None), None) != os.getuid():
+        raise Refused("this plugin serves the user only whose lab it is")

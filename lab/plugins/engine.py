@@ -28,10 +28,25 @@ def environment(peer: str) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
 
 
+def owner(peer: str, port: int) -> int | None:
+    """The user id of the process that connected from `peer` to this port; None when there is no such connection."""
+    found = _row(peer, port)
+    return int(found[7]) if found else None
+
+
 def _inode(peer: str) -> str:
+    found = _row(peer)
+    return found[9] if found else ""
+
+
+def _row(peer: str, to: int | None = None) -> list[str]:
+    """The fields of the kernel's table that tell of the connection's other end.
+
+    `to`: the port that it goes to; another user may have the peer's address and port in a connection elsewhere.
+    """
     scheme, address, port = peer.rsplit(":", 2) if peer.count(":") == 2 else ("", "", "")
     if scheme != "ipv4" or not port.isdigit():
-        return ""
+        return []
     little = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
     mapped = "0000000000000000FFFF0000" + little
     wanted = {f"{little}:{int(port):04X}", f"{mapped}:{int(port):04X}"}
@@ -39,9 +54,10 @@ def _inode(peer: str) -> str:
         with contextlib.suppress(OSError):
             for line in (PROC / "net" / table).read_text().splitlines()[1:]:
                 fields = line.split()
-                if fields[1] in wanted and fields[9] != "0":
-                    return fields[9]
-    return ""
+                goes_there = to is None or fields[2].endswith(f":{to:04X}")
+                if fields[1] in wanted and goes_there and fields[9] != "0":
+                    return fields
+    return []
 
 
 def _holder(inode: str) -> pathlib.Path | None:

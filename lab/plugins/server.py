@@ -26,25 +26,26 @@ MESSAGE_LIMIT = 400 * 1024 * 1024
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Translates requests to calls of the provider's resources and their results to responses."""
 
-    def __init__(self, provider: base.Provider) -> None:
+    def __init__(self, provider: base.Provider, port: int) -> None:
         self.provider = provider
-        self._connections = connections.Connections()
+        self._connections = connections.Connections(port)
 
     def Handshake(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.ProviderHandshakeResponse:
-        self._connections.open(context.peer(), request.engine_address)
+        with _admitting(context):
+            self._connections.open(context.peer(), request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=self.provider.accepts_secrets, accept_resources=False, accept_outputs=False
         )
 
     def Attach(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        self._connections.get(context.peer(), request.address)
+        self._connection(context, request.address)
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Message, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=self.provider.version())
 
     def Cancel(self, request: Message, context: grpc.ServicerContext) -> empty_pb2.Empty:
-        self._connections.get(context.peer()).cancel()
+        self._connection(context).cancel()
         return empty_pb2.Empty()
 
     def GetSchema(self, request: Message, context: grpc.ServicerContext) -> None:
@@ -67,7 +68,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Configure(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         with self._call(request, context) as call:
             config = values.without_nulls(values.plain(values.from_struct(request.args)))
-            self._connections.get(context.peer()).client = self.provider.configure(call, config)
+            self._connection(context).client = self.provider.configure(call, config)
             return provider_pb2.ConfigureResponse(acceptSecrets=self.provider.accepts_secrets, supportsPreview=True)
 
     def Invoke(self, request: Message, context: grpc.ServicerContext) -> provider_pb2.InvokeResponse:
@@ -131,6 +132,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             self._resource(call).delete(call, _state(request.id, request.old_inputs, request.properties))
             return empty_pb2.Empty()
 
+    def _connection(self, context: grpc.ServicerContext, address: str = "") -> connections.Connection:
+        with _admitting(context):
+            return self._connections.get(context.peer(), address)
+
     def _resource(self, call: base.Call) -> base.Resource:
         resource = self.provider.resource(call.type)
         if resource is None:
@@ -140,7 +145,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @contextlib.contextmanager
     def _call(self, request: Message, context: grpc.ServicerContext) -> collections.abc.Iterator[base.Call]:
         """A Call for a request; exceptions inside end the request with the right status."""
-        connection = self._connections.get(context.peer())
+        connection = self._connection(context)
         urn = getattr(request, "urn", "")
         parts = urn.split("::")
         call = base.Call(
@@ -172,6 +177,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
         finally:
             connection.remove(call)
+
+
+@contextlib.contextmanager
+def _admitting(context: grpc.ServicerContext) -> collections.abc.Iterator[None]:
+    try:
+        yield
+    except connections.Refused as error:
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
 
 
 def _inputs(struct: struct_pb2.Struct) -> base.Properties:
@@ -240,7 +253,7 @@ def start(provider: base.Provider, address: str, port: int) -> grpc.Server:
         ("grpc.so_reuseport", 0),
     ]
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(THREADS, f"{provider.name}"), options=options)
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider, port), server)
     try:
         bound = server.add_insecure_port(f"{address}:{port}")
     except RuntimeError as error:

@@ -3,10 +3,8 @@
 import argparse
 import signal
 import sys
-import types
-import typing
 
-from lab import toolchain
+from lab import stopping, toolchain
 from lab.toolchain import cache, onpath
 
 EXAMPLE = """\
@@ -33,9 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="show each tool and where it is; build nothing")
     parser.add_argument("--bin-dir", action="store_true", help="print one folder for PATH with them; build nothing")
     options = parser.parse_args(arguments)
-    # A closed terminal or a `kill` must clean up as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    stopping.clean_up()
     try:
         if options.list:
             _list()
@@ -50,10 +46,6 @@ def main(arguments: list[str] | None = None) -> int:
         print("stopped; what was compiled is kept, the same command goes on from there", file=sys.stderr)
         return 128 + signal.SIGINT
     return 0
-
-
-def _stop(number: int, _frame: types.FrameType | None) -> typing.NoReturn:
-    sys.exit(128 + number)
 
 
 def _ensure(names: list[str]) -> None:

@@ -10,6 +10,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -203,6 +204,20 @@ def wait_for(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(0.2)
+
+
+def then(condition: Callable[[], Any], action: Callable[[], object], seconds: float, what: str) -> threading.Thread:
+    """Do something as soon as `condition` is true, beside the caller; also when it is not within `seconds`."""
+
+    def run() -> None:
+        try:
+            wait_for(condition, seconds, what)
+        finally:
+            action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
 
 
 def end(process: subprocess.Popen[str], how: signal.Signals, seconds: float = 120) -> int:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import engine as engines
 import pytest
 
 from lab.plugins import kubernetes, values
@@ -188,13 +189,16 @@ def test_a_deployment_that_does_not_get_ready_in_its_time_stays_in_state(plugin:
 
 
 def test_a_cancelled_wait_ends_at_once_and_the_object_stays_in_state(
-    plugin: Plugin, port: int, cluster_kubeconfig: str, namespace: str
+    plugin: Plugin, port: int, api: cluster.Cluster, cluster_kubeconfig: str, namespace: str
 ) -> None:
-    threading.Timer(0.7, plugin.cancel).start()
-    started = time.monotonic()
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/d"
+    # With a status, since the controller has seen it: the plugin waits for that.
+    made = lambda: (api.find(path) or {}).get("status", {}).get("conditions")  # noqa: E731
+    cancelled: list[float] = []
+    engines.then(made, lambda: (cancelled.append(time.monotonic()), plugin.cancel()), 30, "the Deployment is there")
     with pytest.raises(Failed, match="cancelled") as failed:
         plugin.create(DEPLOYMENT, "d", deployment(namespace), timeout=60)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - cancelled[0] < 10
     assert failed.value.init is not None
     other = Plugin(port, kubeconfig=cluster_kubeconfig)
     other.create(CONFIG_MAP, "c", config_map(namespace)), "other connections go on"

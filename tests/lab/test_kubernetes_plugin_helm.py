@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import engine as engines
 import pytest
 
 from lab import toolchain
@@ -151,16 +152,23 @@ def test_a_release_that_does_not_come_up_stays_in_state_and_is_mended_by_an_upda
     plugin.delete(mended)
 
 
+def pending(helm: str, kubeconfig: str, namespace: str) -> bool:
+    """Whether helm is at work on a release of this namespace, or was when it was killed."""
+    listing = [helm, "--kubeconfig", kubeconfig, "list", "--all", "--namespace", namespace]
+    return "pending-install" in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+
+
 def test_an_interrupted_installation_ends_soon_and_is_known_as_failed(
-    cluster_kubeconfig: str, repository: str, namespace: str
+    helm: str, cluster_kubeconfig: str, repository: str, namespace: str
 ) -> None:
     with serving(kubernetes.provider()) as port:
         plugin = Plugin(port, kubeconfig=cluster_kubeconfig)
-        threading.Timer(3, plugin.cancel).start()
-        started = time.monotonic()
+        under_way = functools.partial(pending, helm, cluster_kubeconfig, namespace)
+        cancelled: list[float] = []
+        engines.then(under_way, lambda: (cancelled.append(time.monotonic()), plugin.cancel()), 60, "helm is at work")
         with pytest.raises(Failed) as failed:
             plugin.create(RELEASE, "r", release(repository, namespace, values={"broken": True}, timeout=120))
-        assert time.monotonic() - started < 30
+        assert time.monotonic() - cancelled[0] < 30
         assert failed.value.init is not None, "or the next run would not know of it"
         other = Plugin(port, kubeconfig=cluster_kubeconfig)
         gone = other.create(RELEASE, "r", release(repository, namespace), preview=True)
@@ -171,22 +179,19 @@ def test_an_interrupted_installation_ends_soon_and_is_known_as_failed(
 def test_a_killed_engine_leaves_its_installation_pending_and_the_next_one_is_told(
     helm: str, cluster_kubeconfig: str, repository: str, namespace: str
 ) -> None:
-    def pending() -> bool:
-        listing = [helm, "--kubeconfig", cluster_kubeconfig, "list", "--all", "--namespace", namespace]
-        return "pending-install" in subprocess.run(listing, capture_output=True, text=True, check=True).stdout
-
+    under_way = functools.partial(pending, helm, cluster_kubeconfig, namespace)
     with serving(kubernetes.provider()) as port:
         killed, next_run = Plugin(port, kubeconfig=cluster_kubeconfig), Plugin(port, kubeconfig=cluster_kubeconfig)
         inputs = release(repository, namespace, values={"broken": True}, timeout=120)
         creation = threading.Thread(target=_try, args=(killed, inputs))
         creation.start()
-        while not pending():
-            time.sleep(0.2)
+        engines.wait_for(under_way, 60, "helm is at work")
         killed.channel.close()
-        creation.join()
+        creation.join(60)
+        assert not creation.is_alive()
         with pytest.raises(Failed, match="cannot re-use a name that is still in use"):
             next_run.create(RELEASE, "r", release(repository, namespace))
-        assert pending(), "nothing ran on after its engine was gone"
+        assert under_way(), "nothing ran on after its engine was gone"
 
 
 def _try(plugin: Plugin, inputs: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 import engine as engines
 import pytest
 
-from lab import layout, processes
+from lab import layout, processes, workspace
 
 
 def pids(lab: layout.Lab) -> dict[str, int]:
@@ -90,3 +91,27 @@ def test_two_commands_do_not_work_on_one_lab_at_once(engine: engines.Engine) -> 
         run = engine.run("python", "-m", "lab", "up")
     assert run.code == 1
     assert "another command" in run.text
+
+
+def test_down_destroys_the_stack_and_leaves_neither_process_nor_folder(
+    engine: engines.Engine, tmp_path: pathlib.Path
+) -> None:
+    home = tmp_path / "second"
+
+    def lab(*arguments: str) -> engines.Run:
+        run = engine.run("python", "-m", "lab", *arguments, LAB_HOME=str(home))
+        assert run.code == 0, run.text
+        return run
+
+    lab("up")
+    # A small part is enough for a stack that has to be destroyed.
+    made = lab("run", "--", "pulumi", "up", "--yes", "--skip-preview", "--target", "**::cluster")
+    assert "ionoscloud:compute:Datacenter" in made.out
+    assert workspace.has_resources(layout.load(home))
+    assert "agent" in processes.marked(layout.load(home))
+    down = lab("down")
+    assert re.search(r"ionoscloud:compute:Datacenter cluster deleted", down.out), down.text
+    assert re.search(r"ionoscloud:k8s:Cluster cluster deleted", down.out), down.text
+    assert engines.processes_under(home) == []
+    assert not home.exists()
+    assert processes.alive(engine.lab, "agent"), "another lab is left alone"

@@ -116,7 +116,6 @@ async def _say(port: int, text: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.enable_socket
 def test_a_relay_hands_on_both_ways_takes_turns_and_passes_over_the_dead() -> None:
     async def scenario() -> list[bytes]:
         (one, first), (two, second) = await _echo(b"1:"), await _echo(b"2:")

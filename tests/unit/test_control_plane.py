@@ -18,6 +18,14 @@ def lab(tmp_path):
     return layout.Lab(tmp_path, 198, dict(layout.PORTS))
 
 
+@pytest.fixture
+def listener(lab):
+    """Something that listens at the address and port of a lab's API server."""
+    with socket.create_server((lab.address, 0)) as server:
+        lab.ports["apiserver"] = server.getsockname()[1]
+        yield server
+
+
 def test_secrets_are_files_for_their_owner_only(lab):
     control_plane._make_keys(lab)
     control_plane._tokens(lab)
@@ -69,12 +77,13 @@ def test_no_part_listens_beyond_the_labs_address_or_shows_a_token(lab, part):
     assert not [token for token in tokens.values() if token in flags]
 
 
+@pytest.mark.usefixtures("listener")
 def test_a_port_in_use_is_named_with_what_to_do(lab, monkeypatch):
     monkeypatch.setattr(control_plane, "RELEASE_SECONDS", 0)
-    with socket.create_server((lab.address, lab.ports["apiserver"])), pytest.raises(layout.LabError) as error:
+    with pytest.raises(layout.LabError) as error:
         control_plane._require_free(lab, "kube-apiserver")
-    assert f"{lab.address}:6443 is in use" in str(error.value)
-    assert "make down" in str(error.value)
+    assert f"{lab.address}:{lab.ports['apiserver']} is in use" in str(error.value)
+    assert "python -m lab down --force" in str(error.value), "a lab that does not start cannot destroy its stack"
 
 
 def test_a_tool_that_is_not_built_is_named_with_the_command_that_builds_it(lab, monkeypatch):
@@ -104,6 +113,7 @@ def test_a_damaged_authority_is_said_plainly(lab):
     folder = lab.folder("pki")
     pki.authority(folder, "test")
     pki.signing_key(folder, "other")
-    (folder / "ca.key").write_bytes((folder / "other.key").read_bytes())
-    with pytest.raises(layout.LabError, match="make down"):
-        pki.certificate(folder, "etcd", "etcd")
+    for content in ((folder / "other.key").read_bytes(), b"no key at all"):
+        (folder / "ca.key").write_bytes(content)
+        with pytest.raises(layout.LabError, match="python -m lab down --force"):
+            pki.certificate(folder, "etcd", "etcd")

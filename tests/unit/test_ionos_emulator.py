@@ -11,8 +11,6 @@ from lab import layout
 from lab.cloud import catalogue, store
 from tests import cloud as clouds
 
-pytestmark = pytest.mark.enable_socket
-
 
 @pytest.fixture
 def cloud(tmp_path: pathlib.Path) -> Iterator[clouds.Cloud]:

@@ -26,8 +26,6 @@ from components.dns import policies
 from lab import layout, pki
 from lab.aws import accounts, gate, servers
 
-pytestmark = pytest.mark.enable_socket
-
 ADDRESS = "127.0.0.1"
 REGION = "eu-central-1"
 Key = tuple[str, str]

@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pathlib
+import stat
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,7 @@ import yaml
 from components.addons import charts, external_dns, last_run
 from components.gitops import argocd
 from lab import layout, manual, manual_values, toolchain
+from lab.agent import environment
 from lab.charts import __main__ as server
 from lab.charts import repository
 from tests.unit import chart_values
@@ -74,6 +76,27 @@ def test_what_argo_cds_chart_is_to_carry_along_is_rendered(helm: pathlib.Path, u
     found = render(helm, unpacked / "argo-cd", argocd.values(chart_values.argo_cd(last=objects)))
     made = [one for one in found if one["metadata"]["name"] == last_run.NAME]
     assert sorted(made, key=str) == sorted(objects, key=str)
+
+
+def test_rediss_password_is_in_a_file_for_its_owner_only_and_in_no_argument(
+    helm: pathlib.Path, unpacked: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    found = pods(render(helm, unpacked / "argo-cd", argocd.values(chart_values.argo_cd())))
+    container = dict(found)["Deployment/argocd-redis"]["containers"][0]
+    server = tmp_path / "redis-server"
+    server.write_text('#!/bin/sh\necho "$@"\n')
+    server.chmod(0o755)
+    variables = {"REDIS_PASSWORD": "canary-redis", "POD_IP": "127.0.0.1", "HOME": str(tmp_path)}
+    words = [environment.expand(word, variables) for word in [*container["command"], *container["args"]]]
+    path = f"{tmp_path}{os.pathsep}{os.defpath}"
+    ran = subprocess.run(
+        words, env={**variables, "PATH": path}, capture_output=True, text=True, timeout=10, check=True, umask=0o022
+    )
+    assert "canary-redis" not in "".join(words) + ran.stdout, "every user of the machine can read arguments"
+    file = pathlib.Path(ran.stdout.split()[0])
+    assert file.read_text() == 'requirepass "canary-redis"\n'
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert ran.stdout.split()[1:] == ["--save", "--appendonly", "no", "--bind", "127.0.0.1"]
 
 
 def test_the_lab_has_every_chart_under_the_pinned_version() -> None:

@@ -17,8 +17,6 @@ from lab.aws import gate, servers
 from lab.plugins import aws, values
 from tests.plugin_client import Failed, Plugin, Resource, serving
 
-pytestmark = pytest.mark.enable_socket
-
 ZONE = "aws:route53/zone:Zone"
 RECORD = "aws:route53/record:Record"
 USER = "aws:iam/user:User"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import socket
 import subprocess
 import sys
@@ -15,9 +16,10 @@ import hypothesis
 import pytest
 from google.protobuf import empty_pb2
 from hypothesis import strategies as st
-from pulumi.runtime.proto import provider_pb2, status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, status_pb2
 
-from lab.plugins import base, differ, engine, server, values
+from lab.plugins import base, connections, differ, engine, server, values
+from tests import plugin_client
 
 TYPE = "fake:module:Thing"
 
@@ -175,8 +177,9 @@ class Fake(base.Provider):
 
 
 @pytest.fixture
-def plugin() -> server.Servicer:
-    return server.Servicer(Fake())
+def plugin(monkeypatch: pytest.MonkeyPatch) -> server.Servicer:
+    monkeypatch.setattr(engine, "owner", lambda _peer, _port: os.getuid())
+    return server.Servicer(Fake(), 7001)
 
 
 def configured(plugin: server.Servicer, cluster: str, peer: str) -> Context:
@@ -294,6 +297,40 @@ def test_functions_get_the_connection_and_unknown_ones_are_named(plugin: server.
     assert "fake:module:other" in context.details
 
 
+def test_another_users_process_is_refused_whatever_it_asks(
+    plugin: server.Servicer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = configured(plugin, "c", "ipv4:127.0.0.1:2")
+    monkeypatch.setattr(engine, "owner", lambda _peer, _port: os.getuid() + 1)
+    theirs = Context("ipv4:127.0.0.1:3")
+    asked = [
+        (plugin.Handshake, provider_pb2.ProviderHandshakeRequest(engine_address="")),
+        (plugin.Configure, provider_pb2.ConfigureRequest(args=values.to_struct({"cluster": "c"}))),
+        (plugin.Create, provider_pb2.CreateRequest(urn=f"urn:pulumi:s::p::{TYPE}::thing")),
+        (plugin.Attach, plugin_pb2.PluginAttach(address="127.0.0.1:1")),
+    ]
+    for method, request in asked:
+        theirs.code = None
+        with pytest.raises(Aborted):
+            method(request, theirs)
+        assert theirs.code is grpc.StatusCode.PERMISSION_DENIED, "a kubeconfig can name a command to run"
+    assert create(plugin, ours).id == "id", "one that is at work is not looked up again"
+    monkeypatch.setattr(connections, "IDLE_SECONDS", -1)
+    with pytest.raises(Aborted):
+        create(plugin, ours)
+    monkeypatch.setattr(engine, "owner", lambda _peer, _port: None)
+    with pytest.raises(Aborted):
+        create(plugin, theirs)
+
+
+def test_a_served_plugin_looks_up_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    with plugin_client.serving(Fake()) as port:
+        assert plugin_client.Plugin(port, cluster="c").check(TYPE, "n", {"name": "a"}) == {"name": "a"}
+        monkeypatch.setattr(os, "getuid", lambda: 123456)
+        with pytest.raises(grpc.RpcError, match="serves the user only whose lab it is"):
+            plugin_client.Plugin(port)
+
+
 def test_the_plugin_has_the_version_of_its_sdk(plugin: server.Servicer) -> None:
     assert plugin.GetPluginInfo(empty_pb2.Empty(), Context()).version == importlib.metadata.version("pulumi")
 
@@ -316,6 +353,9 @@ def test_the_environment_of_the_engine_is_that_of_the_process_at_the_other_end()
             connection, (address, port) = listener.accept()
             with connection:
                 assert engine.environment(f"ipv4:{address}:{port}")["MARK"] == "engine"
+                here = listener.getsockname()[1]
+                assert engine.owner(f"ipv4:{address}:{port}", here) == os.getuid()
+                assert engine.owner(f"ipv4:{address}:{port}", here + 1) is None, "a connection to somewhere else"
         finally:
             process.wait(10)
     assert engine.environment("unix:") == {}

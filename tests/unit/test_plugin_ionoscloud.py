@@ -16,8 +16,6 @@ from lab.plugins import ionoscloud, values
 from tests import cloud as clouds
 from tests.plugin_client import Failed, Plugin, Resource, serving
 
-pytestmark = pytest.mark.enable_socket
-
 DATACENTER = "ionoscloud:compute/datacenter:Datacenter"
 IP_BLOCK = "ionoscloud:compute/iPBlock:IPBlock"
 CLUSTER = "ionoscloud:k8s/cluster:Cluster"

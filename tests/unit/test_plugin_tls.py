@@ -15,8 +15,6 @@ from cryptography.x509 import oid
 from lab.plugins import tls, values
 from tests.plugin_client import Failed, Plugin, Resource, serving
 
-pytestmark = pytest.mark.enable_socket
-
 KEY = "tls:index/privateKey:PrivateKey"
 CERTIFICATE = "tls:index/selfSignedCert:SelfSignedCert"
 

@@ -118,6 +118,15 @@ def test_a_program_that_is_not_there_is_named(lab):
         processes.start(lab, "etcd", ["/nowhere/etcd"])
 
 
+def test_what_is_foreign_to_the_lab_does_not_reach_its_processes(lab, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "theirs")
+    show = "import os; print(sorted(n for n in os.environ if n.startswith(('AWS_', 'PULUMI_'))), flush=True)"
+    processes.start(lab, "env", [sys.executable, "-c", show], env={"AWS_REGION": "x"})
+    assert until(lambda: lab.log("env").read_text().strip())
+    assert lab.log("env").read_text().strip() == "['AWS_REGION']"
+
+
 def test_variables_come_on_top_of_the_environment_and_name_the_lab(lab):
     show = "import os; print(os.environ['X'], os.environ['LAB_HOME'], os.environ.get('PATH', '') != '', flush=True)"
     processes.start(lab, "env", [sys.executable, "-c", show], env={"X": "1"})

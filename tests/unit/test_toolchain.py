@@ -79,16 +79,21 @@ class Machine:
         tools = self.cache / "tools"
         return [path for path in tools.iterdir() if path.name != ".lock"] if tools.exists() else []
 
-    def start(self, *names: str) -> subprocess.Popen[str]:
+    def start(self, *names: str, module: str = "lab.toolchain") -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "lab.toolchain", *names],
+            [sys.executable, "-m", module, *names],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Whoever runs the tests in the background of a shell has them ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+            preexec_fn=_hear_signals,
         )
+
+
+def _hear_signals() -> None:
+    """Whoever runs the tests in the background of a shell, or by nohup, has them ignore some."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -264,19 +269,45 @@ def test_a_failed_build_leaves_nothing_behind_and_tells_the_end_of_the_log(machi
     assert toolchain.find("etcd") is None
 
 
-def test_ctrl_c_stops_go_and_its_children_and_leaves_nothing_behind(machine: Machine) -> None:
-    machine.go("1.26.hang")
-    process = machine.start("etcd")
+def stopped_while_building(machine: Machine, process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send the signal when go is at work; what is said then. Nothing may be left."""
     pids = machine.bin / "pids"
     deadline = time.monotonic() + 20
-    while not (pids.exists() and pids.read_text()) and time.monotonic() < deadline:
+    while process.poll() is None and not (pids.exists() and pids.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert errors.splitlines() == ["stopped; what was compiled is kept, the same command goes on from there"]
+    assert process.returncode == 128 + number
     assert machine.leftovers == []
     assert not any(alive(int(pid)) for pid in pids.read_text().split()), "a compiler left running would eat the machine"
+    return errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_or_a_kill_stops_what_make_builds(machine: Machine, number: signal.Signals) -> None:
+    machine.go("1.26.hang")
+    for name, line in {
+        "bwrap": "bubblewrap 0.8.0",
+        "redis-server": "Redis server v=7.0.15",
+        "git": "git version 2.39.5",
+    }.items():
+        machine.says(name, line)
+    stopped_while_building(machine, machine.start("tools", module="lab"), number)
+
+
+def test_a_build_by_nohup_outlives_its_terminal(machine: Machine) -> None:
+    code = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from lab import stopping; "
+        "stopping.clean_up(); os.kill(os.getpid(), signal.SIGHUP); print('still here')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+    assert ran.stdout == "still here\n"
+
+
+def test_ctrl_c_stops_go_and_its_children_and_leaves_nothing_behind(machine: Machine) -> None:
+    machine.go("1.26.hang")
+    errors = stopped_while_building(machine, machine.start("etcd"), signal.SIGINT)
+    assert errors.splitlines() == ["stopped; what was compiled is kept, the same command goes on from there"]
     machine.go("")
     assert toolchain.ensure(["etcd"], quiet)["etcd"].exists(), "the next run must go on as if nothing had happened"
 
