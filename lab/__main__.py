@@ -53,6 +53,8 @@ def demo() -> None:
     console.print(f"\n[bold]pulumi up[/] (stack {workspace.STACK})")
     code = _run(lab, command)
     if code:
+        # Pulumi names what was not ready in time; why it was not, this says.
+        summary.explain(lab, console)
         raise typer.Exit(code)
     made = time.monotonic()
     found = summary.check(lab, console)
@@ -130,12 +132,17 @@ def _up() -> tuple[layout.Lab, bool]:
 
 def _run(lab: layout.Lab, command: list[str]) -> int:
     process = subprocess.Popen(command, cwd=layout.PROJECT, env=workspace.process_environment(lab))
+    interrupted = False
     while True:
         try:
-            return process.wait()
+            code = process.wait()
         except KeyboardInterrupt:
             # The terminal's Ctrl-C reaches the command as well: let it end in its own order.
+            interrupted = True
             continue
+        if interrupted and code:
+            raise KeyboardInterrupt
+        return code
 
 
 def main() -> None:

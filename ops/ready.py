@@ -66,7 +66,7 @@ def ready(
         context = ready_probe.trust(ca)
         environment = ready_checks.environment(json.load(outputs) if outputs else Stack(stack, directory).outputs())
         if environment is None:
-            raise OpsError(f"stack {stack} is not up: run `pulumi up` first")
+            raise OpsError(f"stack {stack} is not up: `pulumi up` has to make its cluster first")
         look = Look(environment, server, context, port, with_ca=ca is not None)
         began = time.monotonic()
         findings = watch(look, say, wait_minutes * 60)

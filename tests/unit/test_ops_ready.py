@@ -659,7 +659,7 @@ def test_outputs_can_be_given_where_pulumi_cannot_be_asked(
 @pytest.mark.parametrize(
     ("arguments", "outputs", "message"),
     [
-        ([], {}, "stack sbx is not up: run `pulumi up` first"),
+        ([], {}, "stack sbx is not up: `pulumi up` has to make its cluster first"),
         (["--ca", "missing.pem"], OUTPUTS, "missing.pem holds no certificates"),
         (["--resolver", "a:b"], OUTPUTS, "write HOST or HOST:PORT"),
         (["--wait-minutes", "-1"], OUTPUTS, "wait-minutes"),
