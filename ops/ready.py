@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import time
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import ready_checks, ready_probe, ready_why, stackfiles
+from ops import ready_checks, ready_probe, ready_steps, ready_why, stackfiles
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
 from ops.ready_look import Look
@@ -76,6 +77,9 @@ def ready(
     unmet = [one for one in findings if not one.met]
     seconds = time.monotonic() - began
     details = {one.check: _details(one, environment, look.cluster) for one in unmet}
+    steps = {one.check: ready_steps.step(one.next, details[one.check]) for one in unmet}
+    findings = [dataclasses.replace(one, next=steps.get(one.check, one.next)) for one in findings]
+    unmet = [one for one in findings if not one.met]
     if as_json:
         typer.echo(json.dumps(report(stack, findings, details, look, environment, seconds), indent=2))
     for one in unmet:

@@ -1,4 +1,4 @@
-"""`python -m lab demo` around a `pulumi up` that fails, with a Pulumi and an `ops ready` that only write down the call."""
+"""`python -m lab demo` around a `pulumi up` that fails, with commands that only write down the call."""
 
 from __future__ import annotations
 

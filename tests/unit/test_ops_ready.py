@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import oid
 
 from ops import __main__ as ops
-from ops import kubectl, ready, ready_checks, ready_look, ready_probe, ready_why
+from ops import kubectl, ready, ready_checks, ready_look, ready_probe, ready_steps, ready_why
 from ops.ready_probe import ProbeError, Resolver, Served
 
 RUNNER = typer.testing.CliRunner()
@@ -286,6 +286,23 @@ def test_the_pod_that_does_the_work_is_the_one_to_listen_to() -> None:
     ]
     assert ready_why.controller(pods)["metadata"]["name"] == "controller"
     assert ready_why.controller(pods[:1])["metadata"]["name"] == "webhook"
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("daemonset x: no node to run on (it wants nodepool=ingress, and its tolerations)", "cluster.ingressPool"),
+        ("Challenge c-1: pending: failed to change: SignatureDoesNotMatch: the request", "not the IAM user's"),
+        ("  | InvalidClientTokenId: the security token", "not the IAM user's"),
+        ("Challenge c-1: AccessDenied: not authorized to perform: route53:GetChange", "lacks the action"),
+        ("ComparisonError: failed to load: dial tcp 127.0.0.1:1: connection refused", "charts.mirror"),
+    ],
+)
+def test_a_cause_that_is_known_has_a_next_step_of_its_own(said: str, step: str) -> None:
+    found = ready_steps.step("as usual", ["something else", said])
+    assert step in found.removesuffix("; as usual")
+    assert found.endswith("; as usual"), "it comes first, not instead"
+    assert ready_steps.step("as usual", ["something else"]) == "as usual"
 
 
 # Waiting
