@@ -58,7 +58,8 @@ def ready(
 
     What is not ready yet is waited for; progress goes to stderr. Then, for each thing that is not as it should
     be, one error says what Argo CD and the pods say of it, and what to do. Let's Encrypt staging, the
-    default outside prd, is trusted by nobody: name its root with --ca. Exit codes: 0 ready, 1 not ready in
+    default outside prd, is trusted by nobody: its certificates are checked for name and time, with a warning;
+    with its roots in --ca, for trust too. Exit codes: 0 ready, 1 not ready in
     time, 2 wrong usage or the stack is not up.
     """
     say = _printer()
@@ -131,7 +132,12 @@ def report(
         "seconds": round(seconds, 1),
         "host": environment.host,
         "addresses": list(look.addresses),
-        "certificate": {"issuer": served.issuer, "names": list(served.names), "until": served.until}
+        "certificate": {
+            "issuer": served.issuer,
+            "names": list(served.names),
+            "until": served.until,
+            "trusted": served.trusted,
+        }
         if served
         else None,
         "argocd": {"version": served.version} if served else None,
@@ -179,6 +185,7 @@ def _facts(environment: Environment, look: Look) -> list[str]:
         names = ", ".join(look.served.names)
         lines += [
             f"  certificate  {names}, by {look.served.issuer}, until {look.served.until[:10]}",
+            *([] if look.served.trusted else [f"               {ready_checks.UNTRUSTED}"]),
             f"  Argo CD      {look.served.version}",
         ]
     return lines

@@ -13,6 +13,7 @@ from ops.ready_probe import ProbeError, Served
 Object = Mapping[str, Any]
 
 STAGING = "acme-staging"
+UNTRUSTED = "warning: its certificate is of Let's Encrypt staging, which no browser trusts"
 STAGING_ROOTS = "https://letsencrypt.org/docs/staging-environment/"
 
 
@@ -205,7 +206,8 @@ def answer(environment: Environment, found: Served | ProbeError | None, server: 
     if found is None:
         return Finding(check, False, "not asked: the name leads nowhere yet", next="see the name, above")
     if isinstance(found, Served):
-        return Finding(check, True, f"{url} answers: Argo CD {found.version}")
+        warning = "" if found.trusted else f" ({UNTRUSTED})"
+        return Finding(check, True, f"{url} answers: Argo CD {found.version}{warning}")
     addon = environment.ingress if found.kind != "untrusted" else ""
     step, hopeless = f"look at the ingress controller and its Service{f' (add-on {addon})' if addon else ''}", False
     if found.kind == "untrusted":

@@ -515,6 +515,49 @@ def test_an_answer_that_is_not_argo_cds(authority: Authority, status: int, body:
     assert error.value.kind == "answer"
 
 
+@pytest.mark.parametrize(
+    ("host", "days", "authority_name", "kind"),
+    [
+        (HOST, 1, "(STAGING) Pretend Pear", None),
+        (HOST, 1, "somebody", "untrusted"),
+        ("other.example.org", 1, "(STAGING) Pretend Pear", "certificate"),
+        (HOST, -1, "(STAGING) Pretend Pear", "certificate"),
+    ],
+)
+def test_a_staging_certificate_lacks_trust_and_nothing_else(
+    tmp_path: pathlib.Path, host: str, days: int, authority_name: str, kind: str | None
+) -> None:
+    authority = Authority(tmp_path, authority_name)
+    with https(authority.context(host, days)) as port:
+        if kind is None:
+            served = ready_probe.ask_staging(HOST, [ADDRESS], port)
+            assert (served.trusted, served.names, served.issuer) == (False, (HOST,), authority_name)
+            return
+        with pytest.raises(ProbeError) as error:
+            ready_probe.ask_staging(HOST, [ADDRESS], port)
+    assert error.value.kind == kind, "name, time and issuer count as always"
+
+
+@pytest.mark.parametrize(
+    ("server", "met"), [("https://acme-staging-v02.api.letsencrypt.org/directory", True), ("https://a.example", False)]
+)
+def test_only_an_issuer_of_staging_does_without_trust(
+    cluster: pathlib.Path, tmp_path: pathlib.Path, dns: Resolver, server: str, met: bool
+) -> None:
+    paths = json.loads((cluster / "paths.json").read_text())
+    paths["/apis/cert-manager.io/v1/clusterissuers"]["items"][0]["spec"] = {"acme": {"server": server}}
+    (cluster / "paths.json").write_text(json.dumps(paths))
+    authority = Authority(tmp_path, "(STAGING) Pretend Pear")
+    with https(authority.context(HOST)) as port:
+        flags = ["--wait-minutes", "0", "--resolver", f"{dns.host}:{dns.port}", "--port", str(port)]
+        done = run(*flags)
+        with_ca = run(*flags, "--ca", str(authority.file))
+    assert (done.exit_code == 0) is met, done.output
+    assert (ready_checks.UNTRUSTED in done.stdout) is met, "it is said, not only let through"
+    assert with_ca.exit_code == 0
+    assert ready_checks.UNTRUSTED not in with_ca.stdout
+
+
 def test_every_address_has_to_answer(authority: Authority) -> None:
     trust = ready_probe.trust(authority.file)
     with https(authority.context(HOST)) as port, pytest.raises(ProbeError, match=r"127\.0\.0\.9") as error:
