@@ -27,6 +27,8 @@ class Environment:
     addresses: Sequence[str]
     addons: Mapping[str, str]
     issuers: Sequence[str]
+    name_servers: Sequence[str] = ()
+    """Of the zone, where it is on Route53."""
 
     @property
     def ingress(self) -> str:
@@ -63,6 +65,7 @@ def environment(outputs: Mapping[str, Any]) -> Environment | None:
         addresses=[str(one) for one in outputs.get("ingressAddresses") or []],
         addons={name: addon["namespace"] for name, addon in (outputs.get("addons") or {}).items()},
         issuers=list(outputs.get("clusterIssuers") or []),
+        name_servers=tuple(str(one) for one in (outputs.get("dns") or {}).get("nameServers") or ()),
     )
 
 
@@ -181,10 +184,11 @@ def name(environment: Environment, expected: Sequence[str], found: Sequence[str]
             check, False, why, (), step, environment.ingress, environment.addons.get(environment.ingress, "")
         )
     if isinstance(found, ProbeError):
+        servers = ", ".join(environment.name_servers) or "of `pulumi stack output dns`"
         step = (
             "if external-dns is refused (its log says so), `pulumi up --refresh` puts its key and policy back; if it "
-            "says nothing, the zone may not be delegated: its registrar has to name the servers of `pulumi stack "
-            "output dns`; --resolver asks another DNS server than this machine's"
+            f"says nothing, the zone may not be delegated: its registrar has to name the servers {servers}, and then "
+            "`pulumi up` goes on; --resolver asks another DNS server than this machine's"
         )
         if not addon:
             step = f"no external-dns here: write the record yourself, {host} → {', '.join(expected)}"

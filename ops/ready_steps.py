@@ -22,6 +22,11 @@ KNOWN = (
         "organization's denial is for AWS's administrator to lift",
     ),
     (
+        "not yet propagated|propagation check failed|start of authority|authoritative nameservers",
+        "if the zone is new, it may not be delegated yet: its registrar has to name the servers of "
+        "`pulumi stack output dns`",
+    ),
+    (
         "ComparisonError.*(connection refused|no such host|i/o timeout|dial tcp|failed to fetch|Client.Timeout)",
         "the repository in the error does not answer the cluster: look at the cluster's way out, or at charts.mirror",
     ),

@@ -192,6 +192,16 @@ def test_a_name_has_to_lead_to_the_ingress_and_nowhere_else() -> None:
     assert (none.met, none.addon) == (False, "ingress-nginx")
 
 
+def test_a_name_that_does_not_resolve_tells_where_its_zone_is_delegated_to() -> None:
+    servers = ["ns-1.example.net", "ns-2.example.net"]
+    environment = ready_checks.environment({**OUTPUTS, "dns": {"zoneId": "Z1", "nameServers": servers}})
+    assert environment is not None
+    one = ready_checks.name(environment, [ADDRESS], ProbeError("does not resolve (NXDOMAIN)"))
+    assert "its registrar has to name the servers ns-1.example.net, ns-2.example.net" in one.next
+    unknown = ready_checks.name(ENVIRONMENT, [ADDRESS], ProbeError("does not resolve (NXDOMAIN)"))
+    assert "the servers of `pulumi stack output dns`" in unknown.next
+
+
 def test_a_name_that_does_not_resolve_points_to_external_dns_or_to_the_reader() -> None:
     one = ready_checks.name(ENVIRONMENT, [ADDRESS], ProbeError("does not resolve (NXDOMAIN)"))
     assert (one.what, one.addon) == (f"{HOST}: does not resolve (NXDOMAIN)", "external-dns")
@@ -295,6 +305,7 @@ def test_the_pod_that_does_the_work_is_the_one_to_listen_to() -> None:
         ("Challenge c-1: pending: failed to change: SignatureDoesNotMatch: the request", "not the IAM user's"),
         ("  | InvalidClientTokenId: the security token", "not the IAM user's"),
         ("Challenge c-1: AccessDenied: not authorized to perform: route53:GetChange", "lacks the action"),
+        ("Challenge c-1: pending: Waiting for DNS-01 challenge propagation: not yet propagated", "delegated"),
         ("ComparisonError: failed to load: dial tcp 127.0.0.1:1: connection refused", "charts.mirror"),
     ],
 )
