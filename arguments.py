@@ -235,7 +235,7 @@ def ingress_addon(
 def external_dns_addon(
     settings: config.Settings, namespace: pulumi.Input[str], zones: route53.Route53 | None
 ) -> external_dns.ExternalDnsArgs:
-    """external-dns, limited to this environment's zones and marked as this environment's."""
+    """external-dns, limited to this environment's zones and with a mark of this stack."""
     wanted = settings.addons.external_dns
     provider = external_dns.Ionos()
     if zones:
@@ -245,7 +245,7 @@ def external_dns_addon(
         install=_install(settings, wanted, namespace),
         provider=provider,
         domains=[domain.name for domain in settings.dns.domains],
-        owner_id=_owner(settings),
+        owner_id=_owner(),
         policy=wanted.policy,
         interval=wanted.interval,
     )
@@ -346,8 +346,9 @@ def _maintenance(window: cluster_settings.Maintenance | None) -> ionos.Maintenan
     return ionos.Maintenance(window.day, window.time) if window else None
 
 
-def _owner(settings: config.Settings) -> str:
-    return f"gitops-platform-{settings.environment}"
+def _owner() -> str:
+    """Whose records are whose. Named after the stack: several may give their environment the same name."""
+    return f"gitops-platform-{pulumi.get_stack()}"
 
 
 def _protect(settings: config.Settings) -> bool:

@@ -61,6 +61,8 @@ def demo() -> None:
     console.print(f"\n[bold]pulumi up[/] (stack {workspace.STACK})")
     code = _run(lab, command)
     if code:
+        # Pulumi names what was not ready in time; why it was not, this says.
+        summary.explain(lab, console)
         raise typer.Exit(code)
     services.made_good(lab)
     made = time.monotonic()
@@ -161,17 +163,22 @@ def _run(lab: layout.Lab, command: list[str]) -> int:
         # A terminal that is closed would kill it, and its lock would stay: this process tells it to end instead.
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None,
     )
+    interrupted = False
     while True:
         try:
-            return process.wait()
+            code = process.wait()
         except KeyboardInterrupt:
             # The terminal's Ctrl-C reaches the command as well: let it end in its own order.
+            interrupted = True
             continue
         except SystemExit:
             # A closed terminal or a `kill`, which may have reached this process alone.
             process.send_signal(signal.SIGTERM)
             process.wait()
             raise
+        if interrupted and code:
+            raise KeyboardInterrupt
+        return code
 
 
 def main() -> None:

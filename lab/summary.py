@@ -22,18 +22,15 @@ def check(lab: layout.Lab, console: rich.console.Console) -> dict[str, Any]:
 
     Raises `layout.LabError` when the environment is not ready.
     """
-    console.print("\n[bold]python -m ops ready[/]")
-    done = subprocess.run(
-        [sys.executable, "-m", "ops", "ready", workspace.STACK, "--json"],
-        cwd=layout.PROJECT,
-        env=workspace.process_environment(lab),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    done = _ready(lab, console)
     if done.returncode:
         raise layout.LabError("the environment is not ready (above); `make demo` goes on from here")
     return json.loads(done.stdout)
+
+
+def explain(lab: layout.Lab, console: rich.console.Console) -> None:
+    """Let `python -m ops ready` say why `pulumi up` did not come to its end."""
+    _ready(lab, console, "--wait-minutes", "0")
 
 
 def show(lab: layout.Lab, console: rich.console.Console, ready: dict[str, Any], seconds: dict[str, float]) -> None:
@@ -63,6 +60,19 @@ def show(lab: layout.Lab, console: rich.console.Console, ready: dict[str, Any], 
     console.print("\n[bold]Try next[/]")
     for line in _next_steps(lab, ready):
         console.print(f"  {line}", markup=False)
+
+
+def _ready(lab: layout.Lab, console: rich.console.Console, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Its progress and its errors go to the terminal; its report is for the caller."""
+    console.print("\n[bold]python -m ops ready[/]")
+    return subprocess.run(
+        [sys.executable, "-m", "ops", "ready", workspace.STACK, "--json", *flags],
+        cwd=layout.PROJECT,
+        env=workspace.process_environment(lab),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
 
 
 def _live(ready: dict[str, Any]) -> rich.table.Table:

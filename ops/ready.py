@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import time
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import ready_checks, ready_probe, ready_why, stackfiles
+from ops import ready_checks, ready_probe, ready_steps, ready_why, stackfiles
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
 from ops.ready_look import Look
@@ -57,7 +58,8 @@ def ready(
 
     What is not ready yet is waited for; progress goes to stderr. Then, for each thing that is not as it should
     be, one error says what Argo CD and the pods say of it, and what to do. Let's Encrypt staging, the
-    default outside prd, is trusted by nobody: name its root with --ca. Exit codes: 0 ready, 1 not ready in
+    default outside prd, is trusted by nobody: its certificates are checked for name and time, with a warning;
+    with its roots in --ca, for trust too. Exit codes: 0 ready, 1 not ready in
     time, 2 wrong usage or the stack is not up.
     """
     say = _printer()
@@ -66,7 +68,7 @@ def ready(
         context = ready_probe.trust(ca)
         environment = ready_checks.environment(json.load(outputs) if outputs else Stack(stack, directory).outputs())
         if environment is None:
-            raise OpsError(f"stack {stack} is not up: run `pulumi up` first")
+            raise OpsError(f"stack {stack} is not up: `pulumi up` has to make its cluster first")
         look = Look(environment, server, context, port, with_ca=ca is not None)
         began = time.monotonic()
         findings = watch(look, say, wait_minutes * 60)
@@ -76,6 +78,9 @@ def ready(
     unmet = [one for one in findings if not one.met]
     seconds = time.monotonic() - began
     details = {one.check: _details(one, environment, look.cluster) for one in unmet}
+    steps = {one.check: ready_steps.step(one.next, details[one.check]) for one in unmet}
+    findings = [dataclasses.replace(one, next=steps.get(one.check, one.next)) for one in findings]
+    unmet = [one for one in findings if not one.met]
     if as_json:
         typer.echo(json.dumps(report(stack, findings, details, look, environment, seconds), indent=2))
     for one in unmet:
@@ -127,7 +132,12 @@ def report(
         "seconds": round(seconds, 1),
         "host": environment.host,
         "addresses": list(look.addresses),
-        "certificate": {"issuer": served.issuer, "names": list(served.names), "until": served.until}
+        "certificate": {
+            "issuer": served.issuer,
+            "names": list(served.names),
+            "until": served.until,
+            "trusted": served.trusted,
+        }
         if served
         else None,
         "argocd": {"version": served.version} if served else None,
@@ -175,6 +185,7 @@ def _facts(environment: Environment, look: Look) -> list[str]:
         names = ", ".join(look.served.names)
         lines += [
             f"  certificate  {names}, by {look.served.issuer}, until {look.served.until[:10]}",
+            *([] if look.served.trusted else [f"               {ready_checks.UNTRUSTED}"]),
             f"  Argo CD      {look.served.version}",
         ]
     return lines

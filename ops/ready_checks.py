@@ -13,6 +13,7 @@ from ops.ready_probe import ProbeError, Served
 Object = Mapping[str, Any]
 
 STAGING = "acme-staging"
+UNTRUSTED = "warning: its certificate is of Let's Encrypt staging, which no browser trusts"
 STAGING_ROOTS = "https://letsencrypt.org/docs/staging-environment/"
 
 
@@ -26,6 +27,8 @@ class Environment:
     addresses: Sequence[str]
     addons: Mapping[str, str]
     issuers: Sequence[str]
+    name_servers: Sequence[str] = ()
+    """Of the zone, where it is on Route53."""
 
     @property
     def ingress(self) -> str:
@@ -62,6 +65,7 @@ def environment(outputs: Mapping[str, Any]) -> Environment | None:
         addresses=[str(one) for one in outputs.get("ingressAddresses") or []],
         addons={name: addon["namespace"] for name, addon in (outputs.get("addons") or {}).items()},
         issuers=list(outputs.get("clusterIssuers") or []),
+        name_servers=tuple(str(one) for one in (outputs.get("dns") or {}).get("nameServers") or ()),
     )
 
 
@@ -180,10 +184,11 @@ def name(environment: Environment, expected: Sequence[str], found: Sequence[str]
             check, False, why, (), step, environment.ingress, environment.addons.get(environment.ingress, "")
         )
     if isinstance(found, ProbeError):
+        servers = ", ".join(environment.name_servers) or "of `pulumi stack output dns`"
         step = (
             "if external-dns is refused (its log says so), `pulumi up --refresh` puts its key and policy back; if it "
-            "says nothing, the zone may not be delegated: its registrar has to name the servers of `pulumi stack "
-            "output dns`; --resolver asks another DNS server than this machine's"
+            f"says nothing, the zone may not be delegated: its registrar has to name the servers {servers}, and then "
+            "`pulumi up` goes on; --resolver asks another DNS server than this machine's"
         )
         if not addon:
             step = f"no external-dns here: write the record yourself, {host} → {', '.join(expected)}"
@@ -205,7 +210,8 @@ def answer(environment: Environment, found: Served | ProbeError | None, server: 
     if found is None:
         return Finding(check, False, "not asked: the name leads nowhere yet", next="see the name, above")
     if isinstance(found, Served):
-        return Finding(check, True, f"{url} answers: Argo CD {found.version}")
+        warning = "" if found.trusted else f" ({UNTRUSTED})"
+        return Finding(check, True, f"{url} answers: Argo CD {found.version}{warning}")
     addon = environment.ingress if found.kind != "untrusted" else ""
     step, hopeless = f"look at the ingress controller and its Service{f' (add-on {addon})' if addon else ''}", False
     if found.kind == "untrusted":

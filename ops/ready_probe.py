@@ -16,6 +16,8 @@ from typing import Any, Literal, NamedTuple
 from ops.stack import OpsError
 
 SECONDS = 5
+STAGING_ISSUER = "(STAGING)"
+"""What the names of Let's Encrypt's staging authorities begin with. https://letsencrypt.org/docs/staging-environment/"""
 UNKNOWN_ISSUER = (2, 19, 20, 21)
 """OpenSSL's verification results that mean: the chain leads to no root that is trusted."""
 
@@ -39,12 +41,16 @@ class Resolver(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """The certificate that was served and verified (`until`: ISO 8601, UTC), and Argo CD's version behind it."""
+    """The certificate that was served and verified (`until`: ISO 8601, UTC), and Argo CD's version behind it.
+
+    `trusted` False: it is of a staging authority, so only its name and its time were verified.
+    """
 
     issuer: str
     names: tuple[str, ...]
     until: str
     version: str
+    trusted: bool = True
 
 
 def resolver(text: str) -> Resolver:
@@ -85,6 +91,39 @@ def ask(host: str, found: Sequence[str], port: int, context: ssl.SSLContext) -> 
     if served is None:
         raise ProbeError("there is no address to ask")
     return served
+
+
+def ask_staging(host: str, found: Sequence[str], port: int) -> Served:
+    """`ask` for a certificate of Let's Encrypt staging, which no machine trusts: everything else is verified.
+
+    Raises `ProbeError`; "untrusted" if it is not staging's.
+    """
+    served = None
+    for address in found:
+        served = _ask_one(host, address, port, _anchored(host, address, port))
+        if STAGING_ISSUER not in served.issuer:
+            raise ProbeError(f"the certificate served at {address}:{port} is by {served.issuer}", "untrusted")
+    if served is None:
+        raise ProbeError("there is no address to ask")
+    return dataclasses.replace(served, trusted=False)
+
+
+def _anchored(host: str, address: str, port: int) -> ssl.SSLContext:
+    """Trust in the very certificate that is served there, and in nothing else."""
+    any_one = ssl.create_default_context()
+    any_one.check_hostname, any_one.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address, port), timeout=SECONDS) as plain,
+            any_one.wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            leaf = ssl.DER_cert_to_PEM_cert(secure.getpeercert(binary_form=True) or b"")
+    except OSError as error:
+        raise ProbeError(f"no answer from {address}:{port} ({error.strerror or error})", "connection") from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a leaf may be an anchor
+    context.load_verify_locations(cadata=leaf)
+    return context
 
 
 def _ask(host: str, server: Resolver) -> list[str]:

@@ -16,6 +16,7 @@ from ops.stack import OpsError, Stack
 RecordSet = Mapping[str, Any]
 """As Route53 lists it: `Name`, `Type`, `ResourceRecords` and so on."""
 
+FILTER = "zone-id-filter"
 APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
 
 
@@ -86,7 +87,19 @@ def find(state: Mapping[str, Any]) -> Ours:
         raise OpsError("its zones are at IONOS DNS: remove the records there (DCD, or its API)")
     if values.get("txtPrefix") or values.get("txtSuffix"):
         raise OpsError("its marks have names of their own (txtPrefix, txtSuffix): remove the records in Route53")
-    return Ours(list(values["extraArgs"]["zone-id-filter"]), str(values["txtOwnerId"]))
+    zones = _zones(values.get("extraArgs") or {})
+    if not zones:
+        raise OpsError(f"external-dns was given no --{FILTER}: look into the zones yourself")
+    return Ours(zones, str(values["txtOwnerId"]))
+
+
+def _zones(extra: Mapping[str, Any] | Sequence[Any]) -> list[str]:
+    """The zones' ids, out of the chart's `extraArgs`: a mapping, or a list of arguments."""
+    if isinstance(extra, Mapping):
+        found = extra.get(FILTER) or []
+        return [found] if isinstance(found, str) else [str(one) for one in found]
+    words = " ".join(map(str, extra)).replace(f"--{FILTER} ", f"--{FILTER}=").split()
+    return [word.partition("=")[2] for word in words if word.startswith(f"--{FILTER}=")]
 
 
 def _values(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ https://github.com/ionos-cloud/external-dns-ionos-webhook
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -17,6 +17,7 @@ from components.addons import addon, charts, merge
 
 CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
+ZONE_FILTER = "zone-id-filter"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,8 @@ class ExternalDns(addon.AddOn):
     """external-dns. Children: its Argo CD Application. Give the credentials' Secret in `depends_on`."""
 
     def __init__(self, name: str, args: ExternalDnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ExternalDns", name, charts.EXTERNAL_DNS, args.install, values(args), opts)
+        install = dataclasses.replace(args.install, values={})
+        super().__init__("ExternalDns", name, charts.EXTERNAL_DNS, install, merged(args), opts)
 
 
 def values(args: ExternalDnsArgs) -> dict[str, Any]:
@@ -84,14 +86,28 @@ def values(args: ExternalDnsArgs) -> dict[str, Any]:
 
 
 def merged(args: ExternalDnsArgs) -> dict[str, Any]:
-    """The chart's values with the adjustments on top: what its pod really gets, but for `values_from`."""
-    return merge.deep(values(args), args.install.values)
+    """The chart's values with the adjustments on top: what its pod really gets, but for `values_from`.
+
+    The chart takes `extraArgs` as a mapping or as a list; neither form of the adjustments loses the zones.
+    """
+    found = merge.deep(values(args), args.install.values)
+    if isinstance(args.provider, Route53):
+        found["extraArgs"] = _filtered(found.get("extraArgs") or {}, args.provider.zone_ids)
+    return found
+
+
+def _filtered(extra: Mapping[str, Any] | Sequence[Any], zones: Sequence[pulumi.Input[str]]) -> Any:
+    if isinstance(extra, Mapping):
+        return {ZONE_FILTER: list(zones), **extra}
+    if any(str(one).startswith(f"--{ZONE_FILTER}") for one in extra):
+        return list(extra)
+    return [*extra, *(pulumi.Output.concat(f"--{ZONE_FILTER}=", zone) for zone in zones)]
 
 
 def _route53(provider: Route53) -> dict[str, Any]:
     return {
         "provider": {"name": "aws"},
-        "extraArgs": {"zone-id-filter": list(provider.zone_ids)},
+        "extraArgs": {ZONE_FILTER: list(provider.zone_ids)},
         "env": [
             {"name": "AWS_DEFAULT_REGION", "value": provider.region},
             {"name": "AWS_SHARED_CREDENTIALS_FILE", "value": f"{CREDENTIALS_FOLDER}/credentials"},

@@ -127,6 +127,11 @@ def test_demo_again_is_quick_and_changes_nothing(engine: engines.Engine) -> None
     assert run.code == 0, run.text
     assert "unchanged" in run.text
     assert {entry["urn"]: entry.get("modified") for entry in engine.state()["resources"]} == before
+    shown, outputs = " ".join(run.out.split()), engine.outputs()
+    host = outputs["argocd"]["url"].removeprefix("https://")
+    assert f"name {host} → {outputs['ingressAddresses'][0]} certificate" in shown, "as the lab's DNS resolves it"
+    assert re.search(rf"certificate {host}, by Pebble .+, until \d{{4}}-\d\d-\d\d \(\d+ days\) answers", shown), shown
+    assert re.search(rf"answers https://{host}/api/version: Argo CD v\d+\.\d+\.\d+", shown), shown
 
 
 def test_a_real_argo_cd_installed_every_add_on(engine: engines.Engine) -> None:

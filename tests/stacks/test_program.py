@@ -76,6 +76,15 @@ def test_each_environments_records_have_an_owner_of_their_own() -> None:
     assert len(owners) == len(STACKS), "a shared owner id lets one environment delete another's records"
 
 
+def test_two_stacks_with_one_environment_name_do_not_share_an_owner() -> None:
+    owners = set()
+    for stack in ("dev", "dev2"):
+        run = recording.run_main(stack, {**config(stack), "gitops-platform:environment": "dev"})
+        application = run.one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns")
+        owners.add(application.inputs["spec"]["source"]["helm"]["valuesObject"]["txtOwnerId"])
+    assert owners == {"gitops-platform-dev", "gitops-platform-dev2"}, "on one zone they would delete each other's"
+
+
 def test_add_ons_wait_for_what_they_need_and_for_nothing_else() -> None:
     run = environment("sbx")
     made = {r.urn: r for r in run.resources}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import hypothesis
@@ -205,6 +206,26 @@ def test_external_dns_is_held_to_the_environments_zones_and_marks_its_records() 
     assert values["extraArgs"] == {"zone-id-filter": ["Z1", "Z2"]}
     assert (values["registry"], values["txtOwnerId"]) == ("txt", "gitops-platform-sbx")
     assert values["policy"] == "sync", "external-dns 0.22 has no default policy any more"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"zone-id-filter": ["Z1", "Z2"]}),
+        ({"events": True}, {"zone-id-filter": ["Z1", "Z2"], "events": True}),
+        ({"zone-id-filter": ["Z1"]}, {"zone-id-filter": ["Z1"]}),
+        (None, {"zone-id-filter": ["Z1", "Z2"]}),
+        (["--events"], ["--events", "--zone-id-filter=Z1", "--zone-id-filter=Z2"]),
+        (["--zone-id-filter=Z1"], ["--zone-id-filter=Z1"]),
+    ],
+)
+def test_no_form_of_extra_arguments_loses_the_zones(given: Any, expected: Any) -> None:
+    install = dataclasses.replace(chart_values.install("external-dns"), values={"extraArgs": given})
+    args = chart_values.route53(install=install)
+    run = recording.run(lambda: external_dns.ExternalDns("external-dns", args) and None)
+    application = run.one(APPLICATION)
+    found = application.inputs["spec"]["source"]["helm"]["valuesObject"]["extraArgs"]
+    assert found == expected, "without its zones, external-dns would look into every zone of the account"
 
 
 def test_external_dns_starts_anew_with_a_new_key() -> None:

@@ -174,6 +174,58 @@ def test_external_dnss_key_writes_its_zone_only(aws, door):
     assert refusal(lambda: client.delete_hosted_zone(Id=zone))[0] == "AccessDenied"
 
 
+def external_dns_pass(client: Any, zone: str) -> None:
+    """The calls of one pass of external-dns: zones, records, the changes."""
+    client.list_hosted_zones()
+    client.list_resource_record_sets(HostedZoneId=zone)
+    upsert(client, zone, "www.example.org", "A", "192.0.2.1")
+
+
+def cert_manager_challenge(client: Any, zone: str) -> None:
+    """The calls of one dns01 challenge of cert-manager: the record, whether it is in sync, and its removal."""
+    name = "_acme-challenge.www.example.org"
+    record = {"Name": name, "Type": "TXT", "TTL": 10, "ResourceRecords": [{"Value": '"v"'}]}
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+    made = client.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+    client.get_change(Id=made["ChangeInfo"]["Id"])
+    client.list_resource_record_sets(HostedZoneId=zone, StartRecordName=name, StartRecordType="TXT")
+
+
+CONTROLLERS = {
+    policies.external_dns: (
+        external_dns_pass,
+        {"ListHostedZones", "ListResourceRecordSets", "ChangeResourceRecordSets"},
+    ),
+    policies.cert_manager: (
+        cert_manager_challenge,
+        {"GetChange", "ListResourceRecordSets", "ChangeResourceRecordSets"},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "missing"),
+    [(policy, action) for policy, (_, actions) in CONTROLLERS.items() for action in sorted(actions)],
+)
+def test_a_policy_without_any_one_of_its_actions_is_refused_visibly(aws: Aws, policy: Any, missing: str) -> None:
+    zone, (calls, actions) = aws.zone(), CONTROLLERS[policy]
+    document = policy([zone])
+    named = {action.removeprefix("route53:") for one in document["Statement"] for action in one["Action"]}
+    assert named == actions, "every action that a policy has is tried without"
+    name, key = aws.user(document)
+    calls(aws.client("route53", key), zone)
+    statements = [
+        {**one, "Action": left}
+        for one in document["Statement"]
+        if (left := [action for action in one["Action"] if action != f"route53:{missing}"])
+    ]
+    less = json.dumps({**document, "Statement": statements})
+    aws.client("iam").put_user_policy(UserName=name, PolicyName="route53", PolicyDocument=less)
+    code, message = refusal(lambda: calls(aws.client("route53", key), zone))
+    assert code == "AccessDenied"
+    assert f"route53:{missing}" in message, "the log of the controller names what it lacks"
+
+
 @both_doors
 def test_keys_that_are_not_good_are_refused(aws, door):
     zone = aws.zone()

@@ -266,6 +266,12 @@ def test_external_dns_gets_its_limits_as_options(unpacked: pathlib.Path, helm: p
     assert {"--domain-filter=example.org", "--domain-filter=example.io"} <= set(args)
 
 
+def test_external_dns_takes_extra_arguments_as_a_list_too(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    values = {**SAMPLES["external-dns", "route53"], "extraArgs": ["--events", "--zone-id-filter=Z1"]}
+    ((_, pod),) = pods(render(helm, unpacked / "external-dns", values))
+    assert {"--events", "--zone-id-filter=Z1"} <= set(pod["containers"][0]["args"])
+
+
 def test_argo_cds_configuration_arrives_in_its_configmaps(unpacked: pathlib.Path, helm: pathlib.Path) -> None:
     documents = render(helm, unpacked / "argo-cd", SAMPLES["argo-cd", "github"])
     maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap" and d.get("data")}

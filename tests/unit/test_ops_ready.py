@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import oid
 
 from ops import __main__ as ops
-from ops import kubectl, ready, ready_checks, ready_look, ready_probe, ready_why
+from ops import kubectl, ready, ready_checks, ready_look, ready_probe, ready_steps, ready_why
 from ops.ready_probe import ProbeError, Resolver, Served
 
 RUNNER = typer.testing.CliRunner()
@@ -192,6 +192,16 @@ def test_a_name_has_to_lead_to_the_ingress_and_nowhere_else() -> None:
     assert (none.met, none.addon) == (False, "ingress-nginx")
 
 
+def test_a_name_that_does_not_resolve_tells_where_its_zone_is_delegated_to() -> None:
+    servers = ["ns-1.example.net", "ns-2.example.net"]
+    environment = ready_checks.environment({**OUTPUTS, "dns": {"zoneId": "Z1", "nameServers": servers}})
+    assert environment is not None
+    one = ready_checks.name(environment, [ADDRESS], ProbeError("does not resolve (NXDOMAIN)"))
+    assert "its registrar has to name the servers ns-1.example.net, ns-2.example.net" in one.next
+    unknown = ready_checks.name(ENVIRONMENT, [ADDRESS], ProbeError("does not resolve (NXDOMAIN)"))
+    assert "the servers of `pulumi stack output dns`" in unknown.next
+
+
 def test_a_name_that_does_not_resolve_points_to_external_dns_or_to_the_reader() -> None:
     one = ready_checks.name(ENVIRONMENT, [ADDRESS], ProbeError("does not resolve (NXDOMAIN)"))
     assert (one.what, one.addon) == (f"{HOST}: does not resolve (NXDOMAIN)", "external-dns")
@@ -286,6 +296,24 @@ def test_the_pod_that_does_the_work_is_the_one_to_listen_to() -> None:
     ]
     assert ready_why.controller(pods)["metadata"]["name"] == "controller"
     assert ready_why.controller(pods[:1])["metadata"]["name"] == "webhook"
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("daemonset x: no node to run on (it wants nodepool=ingress, and its tolerations)", "cluster.ingressPool"),
+        ("Challenge c-1: pending: failed to change: SignatureDoesNotMatch: the request", "not the IAM user's"),
+        ("  | InvalidClientTokenId: the security token", "not the IAM user's"),
+        ("Challenge c-1: AccessDenied: not authorized to perform: route53:GetChange", "lacks the action"),
+        ("Challenge c-1: pending: Waiting for DNS-01 challenge propagation: not yet propagated", "delegated"),
+        ("ComparisonError: failed to load: dial tcp 127.0.0.1:1: connection refused", "charts.mirror"),
+    ],
+)
+def test_a_cause_that_is_known_has_a_next_step_of_its_own(said: str, step: str) -> None:
+    found = ready_steps.step("as usual", ["something else", said])
+    assert step in found.removesuffix("; as usual")
+    assert found.endswith("; as usual"), "it comes first, not instead"
+    assert ready_steps.step("as usual", ["something else"]) == "as usual"
 
 
 # Waiting
@@ -498,6 +526,49 @@ def test_an_answer_that_is_not_argo_cds(authority: Authority, status: int, body:
     assert error.value.kind == "answer"
 
 
+@pytest.mark.parametrize(
+    ("host", "days", "authority_name", "kind"),
+    [
+        (HOST, 1, "(STAGING) Pretend Pear", None),
+        (HOST, 1, "somebody", "untrusted"),
+        ("other.example.org", 1, "(STAGING) Pretend Pear", "certificate"),
+        (HOST, -1, "(STAGING) Pretend Pear", "certificate"),
+    ],
+)
+def test_a_staging_certificate_lacks_trust_and_nothing_else(
+    tmp_path: pathlib.Path, host: str, days: int, authority_name: str, kind: str | None
+) -> None:
+    authority = Authority(tmp_path, authority_name)
+    with https(authority.context(host, days)) as port:
+        if kind is None:
+            served = ready_probe.ask_staging(HOST, [ADDRESS], port)
+            assert (served.trusted, served.names, served.issuer) == (False, (HOST,), authority_name)
+            return
+        with pytest.raises(ProbeError) as error:
+            ready_probe.ask_staging(HOST, [ADDRESS], port)
+    assert error.value.kind == kind, "name, time and issuer count as always"
+
+
+@pytest.mark.parametrize(
+    ("server", "met"), [("https://acme-staging-v02.api.letsencrypt.org/directory", True), ("https://a.example", False)]
+)
+def test_only_an_issuer_of_staging_does_without_trust(
+    cluster: pathlib.Path, tmp_path: pathlib.Path, dns: Resolver, server: str, met: bool
+) -> None:
+    paths = json.loads((cluster / "paths.json").read_text())
+    paths["/apis/cert-manager.io/v1/clusterissuers"]["items"][0]["spec"] = {"acme": {"server": server}}
+    (cluster / "paths.json").write_text(json.dumps(paths))
+    authority = Authority(tmp_path, "(STAGING) Pretend Pear")
+    with https(authority.context(HOST)) as port:
+        flags = ["--wait-minutes", "0", "--resolver", f"{dns.host}:{dns.port}", "--port", str(port)]
+        done = run(*flags)
+        with_ca = run(*flags, "--ca", str(authority.file))
+    assert (done.exit_code == 0) is met, done.output
+    assert (ready_checks.UNTRUSTED in done.stdout) is met, "it is said, not only let through"
+    assert with_ca.exit_code == 0
+    assert ready_checks.UNTRUSTED not in with_ca.stdout
+
+
 def test_every_address_has_to_answer(authority: Authority) -> None:
     trust = ready_probe.trust(authority.file)
     with https(authority.context(HOST)) as port, pytest.raises(ProbeError, match=r"127\.0\.0\.9") as error:
@@ -660,7 +731,7 @@ def test_outputs_can_be_given_where_pulumi_cannot_be_asked(
 @pytest.mark.parametrize(
     ("arguments", "outputs", "message"),
     [
-        ([], {}, "stack sbx is not up: run `pulumi up` first"),
+        ([], {}, "stack sbx is not up: `pulumi up` has to make its cluster first"),
         (["--ca", "missing.pem"], OUTPUTS, "missing.pem holds no certificates"),
         (["--resolver", "a:b"], OUTPUTS, "write HOST or HOST:PORT"),
         (["--wait-minutes", "-1"], OUTPUTS, "wait-minutes"),

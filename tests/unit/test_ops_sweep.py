@@ -89,6 +89,24 @@ def test_only_what_bears_this_stacks_mark_is_its_own() -> None:
     assert sweep.owned(FOREIGN, OWNER) == [], "another stack's records, and those that people wrote, stay"
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"zone-id-filter": ["Z1", "Z2"], "events": True},
+        ["--events", "--zone-id-filter=Z1", "--zone-id-filter=Z2"],
+        ["--zone-id-filter", "Z1", "--zone-id-filter=Z2"],
+    ],
+)
+def test_the_zones_are_read_in_either_form_of_the_charts_extra_arguments(extra: Any) -> None:
+    assert sweep.find(state(extraArgs=extra)) == sweep.Ours(["Z1", "Z2"], OWNER)
+
+
+@pytest.mark.parametrize("extra", [{}, [], ["--events"], {"events": True}])
+def test_without_a_zone_nothing_is_swept(extra: Any) -> None:
+    with pytest.raises(stack.OpsError, match="no --zone-id-filter"):
+        sweep.find(state(extraArgs=extra))
+
+
 def test_what_is_left_is_removed_and_a_lost_zone_is_no_obstacle(route53: Route53) -> None:
     done = RUNNER.invoke(ops.app, ["sweep-records", "sbx", "--yes"])
     assert done.exit_code == 0, done.output

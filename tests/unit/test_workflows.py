@@ -151,8 +151,31 @@ def test_up_is_behind_its_github_environment_alone_and_looks_whether_it_works() 
     job = workflow("up")["jobs"]["up"]
     assert job["environment"] == "${{ inputs.stack }}", "its reviewers and its secrets"
     assert job["concurrency"] == {"group": "up-${{ inputs.stack }}", "cancel-in-progress": "false"}
-    script = job["steps"][-1]["run"]
-    assert script.index("pulumi up --yes") < script.index("python -m ops ready")
+
+
+@pytest.mark.parametrize(
+    ("up", "ready", "code", "asked"),
+    [
+        (0, 0, 0, "ready sbx"),
+        (0, 1, 1, "ready sbx"),
+        (7, 1, 7, "ready sbx --wait-minutes 0"),
+        (7, 0, 7, "ready sbx --wait-minutes 0"),
+    ],
+)
+def test_a_failed_up_is_explained_and_still_fails(
+    tmp_path: pathlib.Path, up: int, ready: int, code: int, asked: str
+) -> None:
+    """The step as it is, under the shell that GitHub gives it, with commands that write down how they were called."""
+    for name, ends in (("pulumi", up), ("python", ready)):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $@" >> {tmp_path}/calls\nexit {ends}\n')
+        (tmp_path / name).chmod(0o755)
+    script = workflow("up")["jobs"]["up"]["steps"][-1]["run"]
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "STACK": "sbx"}
+    done = subprocess.run(["bash", "-e", "-c", script], env=variables, check=False)
+    assert done.returncode == code, "the job's result is that of `pulumi up`, or else of the check"
+    first, second = (tmp_path / "calls").read_text().splitlines()
+    assert first.startswith("pulumi up --yes ")
+    assert second == f"python -m ops {asked}", "why it failed is said; only what may still come is waited for"
 
 
 def test_drift_is_looked_for_every_night() -> None:

@@ -9,6 +9,7 @@ from lab.plugins import base
 from lab.plugins.kubernetes import cluster, model, readiness, waitfor
 
 DEFAULT_SECONDS = 600.0
+UNMET = "timed out waiting for the condition"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.7
 
 
@@ -33,20 +34,25 @@ def until_ready(
     if model.annotation(inputs, model.SKIP_AWAIT) == "true":
         return live
     seconds, custom = limit(call, inputs), model.annotation(live, model.WAIT_FOR)
+    name = model.dig(live, "metadata", "name")
     if custom:
         try:
             checks = waitfor.parse(custom)
         except waitfor.WaitError as error:
             raise NotReady(str(error), [], live) from None
-        return _poll(call, api, path, live, lambda obj: _custom(checks, obj), seconds, None)
+        # A time-out of `waitFor` gives no reason at all; what is missing is told as a status while it waits.
+        # https://github.com/pulumi/pulumi-kubernetes/blob/master/provider/pkg/await/internal/awaiter.go
+        return _poll(call, api, path, live, lambda obj: _custom(checks, obj), seconds, lambda *_: (UNMET, []))
     found = readiness.rule(live)
     if found is None:
         return live
     rule, fixed = found
-    name = model.dig(live, "metadata", "name")
     related = _related(api, live)
-    message = f"'{name}' timed out waiting to be Ready"
-    return _poll(call, api, path, live, lambda obj: rule(obj, related), fixed or seconds, message)
+
+    def late(last: model.Object, verdict: readiness.Verdict) -> tuple[str, list[str]]:
+        return f"'{name}' timed out waiting to be Ready", _reasons(api, last, verdict)
+
+    return _poll(call, api, path, live, lambda obj: rule(obj, related), fixed or seconds, late)
 
 
 def check_once(api: cluster.Cluster, live: model.Object, inputs: model.Object) -> None:
@@ -73,7 +79,7 @@ def until_gone(call: base.Call, api: cluster.Cluster, path: str, uid: str, input
         if time.monotonic() >= end:
             finalizers = model.dig(seen or {}, "metadata", "finalizers") or []
             call.warn(f"finalizers might be preventing deletion ({', '.join(finalizers)})")
-            raise base.TimedOut("timed out waiting for the condition")
+            raise base.TimedOut(UNMET)
         call.sleep(min(pause, end - time.monotonic()))
         pause = min(pause * 1.3, LONGEST_PAUSE)
 
@@ -85,7 +91,7 @@ def _poll(
     live: model.Object,
     rule: typing.Callable[[model.Object], readiness.Verdict],
     seconds: float,
-    timed_out: str | None,
+    late: typing.Callable[[model.Object, readiness.Verdict], tuple[str, list[str]]],
 ) -> model.Object:
     end, pause, told = time.monotonic() + seconds, FIRST_PAUSE, ""
     uid = model.dig(live, "metadata", "uid")
@@ -103,9 +109,7 @@ def _poll(
             told = verdict.message
             call.status(told)
         if time.monotonic() >= end:
-            raise NotReady(
-                timed_out or "timed out waiting for the condition", _reasons(api, live, verdict, timed_out), live
-            )
+            raise NotReady(*late(live, verdict), live)
         try:
             call.sleep(min(pause, end - time.monotonic()))
         except base.Cancelled:
@@ -128,19 +132,11 @@ def _fresh(call: base.Call, api: cluster.Cluster, path: str, live: model.Object,
 
 def _custom(checks: list[waitfor.Check], obj: model.Object) -> readiness.Verdict:
     failing = [text for holds, text in (check.check(obj) for check in checks) if not holds]
-    return readiness.Verdict(not failing, failing[0] if failing else "", tuple(failing))
+    return readiness.Verdict(not failing, failing[0] if failing else "", ())
 
 
-def _reasons(api: cluster.Cluster, live: model.Object, verdict: readiness.Verdict, built_in: str | None) -> list[str]:
+def _reasons(api: cluster.Cluster, live: model.Object, verdict: readiness.Verdict) -> list[str]:
     reasons = list(verdict.errors)
-    if built_in is None:
-        reasons += [
-            f"condition {item.get('type')} is {item.get('status')}: {item.get('message') or item.get('reason') or ''}"
-            for item in model.dig(live, "status", "conditions") or []
-        ]
-        health = model.dig(live, "status", "health")
-        if isinstance(health, dict) and health.get("message"):
-            reasons.append(f"health: {health['message']}")
     selector = model.dig(live, "spec", "selector", "matchLabels")
     if readiness.key(live)[0] in ("apps", "batch") and isinstance(selector, dict):
         pods = api.items(_path(api, live, "Pod"), labelSelector=",".join(f"{k}={v}" for k, v in selector.items()))

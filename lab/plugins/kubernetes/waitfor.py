@@ -64,8 +64,7 @@ class Condition:
                     return False, f"Waiting for {self} (not observed yet)"
                 if str(item.get("status", "")).lower() == self.status.lower():
                     return True, f"Found {self}"
-                told = f": {item['message']}" if item.get("message") else ""
-                return False, f"Waiting for {self} (it is {item.get('status')}{told})"
+                return False, f"Waiting for {self} (it is {item.get('status')})"
         return False, f"Waiting for {self}"
 
 

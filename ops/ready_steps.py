@@ -1,0 +1,41 @@
+"""What to do next, from what the cluster says of an unmet check. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+KNOWN = (
+    (
+        "no node to run on",
+        "the ingress pool has no node with these labels: kubectl get nodes -L nodepool; a pool of IONOS is described "
+        "by cluster.ingressPool (nodeCount, autoscaling), nodes of an existing cluster by cluster.ingressNodeSelector",
+    ),
+    (
+        "SignatureDoesNotMatch|InvalidClientTokenId|UnrecognizedClient",
+        "the key in the Secret is not the IAM user's: `pulumi up --refresh` puts it back; external-dns reads it at "
+        "its start only (kubectl rollout restart -n external-dns deployment/external-dns)",
+    ),
+    (
+        "AccessDenied|not authorized to perform",
+        "the policy of the IAM user lacks the action that is named: `pulumi up --refresh` puts it back; an "
+        "organization's denial is for AWS's administrator to lift",
+    ),
+    (
+        "not yet propagated|propagation check failed|start of authority|authoritative nameservers",
+        "if the zone is new, it may not be delegated yet: its registrar has to name the servers of "
+        "`pulumi stack output dns`",
+    ),
+    (
+        "ComparisonError.*(connection refused|no such host|i/o timeout|dial tcp|failed to fetch|Client.Timeout)",
+        "the repository in the error does not answer the cluster: look at the cluster's way out, or at charts.mirror",
+    ),
+)
+"""What the cluster may say -> what to do about it; the first that fits."""
+
+
+def step(usual: str, details: Sequence[str]) -> str:
+    """The next step: what is recognized in the details, then the check's `usual` one."""
+    said = "\n".join(details)
+    found = next((advice for pattern, advice in KNOWN if re.search(pattern, said)), "")
+    return "; ".join(one for one in (found, usual) if one)
