@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import ready_checks, ready_probe, ready_why, stackfiles
+from ops import ready_checks, ready_probe, ready_why, stack_outputs, stackfiles
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
 from ops.ready_look import Look
-from ops.stack import OpsError, Stack
+from ops.stack import OpsError
 
 PAUSE = 2.0
 
@@ -64,7 +64,7 @@ def ready(
     try:
         server = ready_probe.resolver(resolver) if resolver else None
         context = ready_probe.trust(ca)
-        environment = ready_checks.environment(json.load(outputs) if outputs else Stack(stack, directory).outputs())
+        environment = ready_checks.environment(stack_outputs.read(stack, outputs, directory))
         if environment is None:
             raise OpsError(f"stack {stack} is not up: run `pulumi up` first")
         look = Look(environment, server, context, port, with_ca=ca is not None)
