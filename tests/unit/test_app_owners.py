@@ -228,7 +228,7 @@ def test_who_moves_a_namespace_is_told_of_the_former_owners_tokens(
     confirmed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owners, "recorded", lambda: {"one": "A"})
-    owner = config.AppOwner(organization="C", namespaces=["one"])
+    owner = config.AppOwner(organization="new", namespaces=["one"])
     given = types.SimpleNamespace(app_owners=[owner], confirm_removal=confirmed)
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warned.append)
