@@ -168,7 +168,11 @@ def check(
         plain = {
             key: [{"scope": q.scope, "kind": q.kind, "verb": q.verb} for q in found] for key, found in lists.items()
         }
-        typer.echo(json.dumps({**report, **plain, "unguarded": list(result.unguarded), "alive": result.alive or None}, indent=2))
+        typer.echo(
+            json.dumps(
+                {**report, **plain, "unguarded": list(result.unguarded), "alive": result.alive or None}, indent=2
+            )
+        )
     else:
         for line in access_check.table(result, owner):
             typer.echo(line)

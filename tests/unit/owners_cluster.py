@@ -148,7 +148,11 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Cluster:
 
 def run(*arguments: str, outputs: Any = OUTPUTS) -> typer.testing.Result:
     """`python -m ops access …` on stack outputs; no secret may show."""
-    done = RUNNER.invoke(ops.app, ["access", *arguments, "--outputs", "-"], input=outputs if isinstance(outputs, str) else json.dumps(outputs))
+    done = RUNNER.invoke(
+        ops.app,
+        ["access", *arguments, "--outputs", "-"],
+        input=outputs if isinstance(outputs, str) else json.dumps(outputs),
+    )
     assert "canary" not in done.output, "a token is never shown"
     assert not isinstance(done.exception, Exception) or isinstance(done.exception, SystemExit), done.exception
     return done

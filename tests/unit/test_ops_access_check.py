@@ -122,7 +122,9 @@ def test_a_missing_guard_fails(guarded: Cluster, what: str) -> None:
 
 def test_an_api_that_does_not_answer_is_named(guarded: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: str, **__: Any) -> str:
-        raise kubectl.ClusterError("error: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: x")
+        raise kubectl.ClusterError(
+            "error: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: x"
+        )
 
     monkeypatch.setattr(guarded, "run", broken)
     refused = run("check", "dev", "til")
