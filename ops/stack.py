@@ -21,6 +21,10 @@ class OpsError(Exception):
     """Something that a command cannot go on with; the message is for the person who ran it."""
 
 
+class UnaskedError(OpsError):
+    """Pulumi cannot be asked about the stack at all: it is not installed, not logged in, or knows no such stack."""
+
+
 class Lock(NamedTuple):
     """Who holds a stack, as Pulumi tells it. `pid` 0: unknown (a service keeps the lock)."""
 
@@ -118,13 +122,13 @@ class Stack:
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
         except FileNotFoundError:
-            raise OpsError("pulumi is not on PATH: install it, or `source .lab/env` for the lab") from None
+            raise UnaskedError("pulumi is not on PATH: install it, or `source .lab/env` for the lab") from None
         with process, progress.announced(shown):
             out, err = process.communicate()
         if process.returncode:
             said = (err.strip() or out.strip())[-2000:]
             if sentence := login.advice(said):
-                raise OpsError(f"{sentence}\n  ({said.splitlines()[-1]})")
+                raise UnaskedError(f"{sentence}\n  ({said.splitlines()[-1]})")
             raise OpsError(f"{shown} failed:\n{said}")
         return out
 

@@ -134,6 +134,24 @@ def test_trouble_of_a_resource_is_not_taken_for_trouble_with_the_state() -> None
     assert login.advice(said) is None
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["ready sbx", "access list sbx", "access issue sbx til", "access revoke sbx til --yes", "access check sbx til",
+     "recover sbx --dry-run", "recover sbx --yes", "seal --stack sbx", "sweep-records sbx --yes"],
+)  # fmt: skip
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_pulumi_that_cannot_be_asked_is_exit_code_2_everywhere(
+    call: str, installed: bool, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if installed:
+        fake_pulumi(tmp_path, f"echo '{next(iter(SAID))}' >&2; exit 255", monkeypatch)
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    result = RUNNER.invoke(ops.app, call.split(), input="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+
+
 def test_a_command_without_pulumi_says_what_to_install(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     result = RUNNER.invoke(ops.app, ["ready", "sbx", "--json"])
