@@ -64,7 +64,7 @@ def ready(
     try:
         server = ready_probe.resolver(resolver) if resolver else None
         context = ready_probe.trust(ca)
-        environment = ready_checks.environment(stack_outputs.read(stack, outputs, directory))
+        environment = _environment(stack, stack_outputs.read(stack, outputs, directory))
         if environment is None:
             raise OpsError(f"stack {stack} is not up: run `pulumi up` first")
         look = Look(environment, server, context, port, with_ca=ca is not None)
@@ -87,6 +87,15 @@ def ready(
     if not as_json:
         for line in _facts(environment, look):
             typer.echo(line)
+
+
+def _environment(stack: str, outputs: Mapping[str, Any]) -> Environment | None:
+    try:
+        return ready_checks.environment(outputs)
+    except (KeyError, TypeError, AttributeError):
+        raise OpsError(
+            f"the outputs of stack {stack} are not what this version writes: `pulumi up` renews them"
+        ) from None
 
 
 def watch(

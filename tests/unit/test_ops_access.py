@@ -7,6 +7,9 @@ import json
 import os
 import pathlib
 import stat
+import subprocess
+import sys
+import time
 from typing import Any
 
 import owners_cluster
@@ -14,7 +17,7 @@ import pytest
 import yaml
 from owners_cluster import ACCOUNT, NAMESPACE, NOW, OUTPUTS, PULUMI, TOKEN, Cluster, Killed, run
 
-from ops import access_issue, access_owner, access_revoke, access_table, kubectl
+from ops import access_issue, access_owner, access_revoke, access_table, kubectl, stackfiles
 from ops.access_owner import Issue, Record
 
 
@@ -70,6 +73,40 @@ def test_a_file_that_appears_meanwhile_is_kept(cluster: Cluster) -> None:
     assert run("issue", "dev", "til", "--output", "mine.yaml").exit_code == 1
     assert pathlib.Path("mine.yaml").read_text() == "mine"
     assert os.listdir() == ["mine.yaml"]
+
+
+KUBECTL = """#!/bin/sh
+case "$*" in
+  *patch*) touch began; exec sleep 600;;
+  *token*) echo '{"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+                  "status": {"token": "canary", "expirationTimestamp": "2026-02-01T00:00:00Z"}}';;
+  *) echo '{"metadata": {"name": "til", "resourceVersion": "1"}}';;
+esac
+"""
+
+
+def test_a_command_that_is_ended_leaves_no_token_behind(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "out").mkdir()
+    program = tmp_path / "bin" / "kubectl"
+    program.write_text(KUBECTL)
+    program.chmod(0o755)
+    (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
+    outputs, file = str(tmp_path / "outputs.json"), str(tmp_path / "out" / "kubeconfig-til-dev.yaml")
+    arguments = ("access", "issue", "dev", "til", "--outputs", outputs, "--output", file)
+    command = [sys.executable, "-m", "ops", *arguments]
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PYTHONPATH": str(stackfiles.PROJECT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
+        try:
+            end = time.monotonic() + 60
+            while not (tmp_path / "began").exists() and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.05)
+            assert list((tmp_path / "out").iterdir()), "or this tests nothing"
+            process.terminate()
+            assert process.wait(30) == 143
+        finally:
+            process.kill()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "nowhere/x.yaml"])

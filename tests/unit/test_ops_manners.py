@@ -152,6 +152,14 @@ def test_a_pulumi_that_cannot_be_asked_is_exit_code_2_everywhere(
     assert result.stderr.startswith("error: ")
 
 
+def test_ctrl_c_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: stack.Stack) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack.Stack, "outputs", interrupted)
+    assert RUNNER.invoke(ops.app, ["ready", "sbx"]).exit_code == 130
+
+
 def test_a_command_without_pulumi_says_what_to_install(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     result = RUNNER.invoke(ops.app, ["ready", "sbx", "--json"])
