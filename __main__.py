@@ -77,7 +77,9 @@ if on.cert_manager.enabled:
 # Last to come and first to go, so that cert-manager can clean up after it.
 needed = [part for name, part in installed.items() if name != "sealed-secrets"] + ([made] if made else [])
 entrance = access.Access("argocd-access", arguments.argo_cd_access(settings, spaces["argocd"]), inside(argo, *needed))
-owners = app_owner.create(access_arguments.app_owners(settings, target.kubeconfig), inside())
+# After the issuers, so that they go before cert-manager: nobody else takes its finalizer off an unfinished challenge.
+issuing = list(made.manifests.values()) if made else []
+owners = app_owner.create(access_arguments.app_owners(settings, target.kubeconfig), inside(), issuing)
 corners = project.create(access_arguments.owner_projects(settings), inside(argo))
 if settings.gitops.hand_over:
     before = inside(entrance, *installed.values(), *owners, *corners)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import typer
 
 from ops import access, changed_stacks, config, new_environment, preview_report, ready, recover, seal, sweep
@@ -21,4 +24,6 @@ app.command()(sweep.sweep_records)
 
 
 if __name__ == "__main__":
+    # As Ctrl-C does: what is half done is cleaned up, temporary files with tokens before all.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     app(prog_name="python -m ops")

@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import access_check, access_issue, access_owner, access_revoke, access_table, stackfiles
+from ops import access_check, access_issue, access_owner, access_revoke, access_table, stack_outputs, stackfiles
 from ops.access_owner import Environment, RefusedError
 from ops.kubectl import ClusterError, Kubectl
-from ops.stack import OpsError, Stack
+from ops.stack import OpsError
 
 app = typer.Typer(no_args_is_help=True, help="Access of app owners.")
 say = functools.partial(typer.echo, err=True)
@@ -168,7 +168,11 @@ def check(
         plain = {
             key: [{"scope": q.scope, "kind": q.kind, "verb": q.verb} for q in found] for key, found in lists.items()
         }
-        typer.echo(json.dumps({**report, **plain, "unguarded": list(result.unguarded)}, indent=2))
+        typer.echo(
+            json.dumps(
+                {**report, **plain, "unguarded": list(result.unguarded), "alive": result.alive or None}, indent=2
+            )
+        )
     else:
         for line in access_check.table(result, owner):
             typer.echo(line)
@@ -178,6 +182,8 @@ def check(
         say(f"error: {access_check.told(one, owner)}")
     for what in result.unguarded:
         say(f"error: {what} is missing: without it roles let owners see Secrets; `pulumi up --refresh` makes it again")
+    if result.alive:
+        say(f"error: {result.alive}")
     if not result.ok:
         raise typer.Exit(1)
     if not as_json:
@@ -185,7 +191,7 @@ def check(
 
 
 def _environment(stack: str, outputs: typer.FileText | None, directory: pathlib.Path) -> tuple[Environment, Kubectl]:
-    found = access_owner.environment(stack, json.load(outputs) if outputs else Stack(stack, directory).outputs())
+    found = access_owner.environment(stack, stack_outputs.read(stack, outputs, directory))
     return found, Kubectl(found.kubeconfig)
 
 

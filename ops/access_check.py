@@ -11,9 +11,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ops import access_promise
+from ops import access_owner, access_promise
 from ops.access_owner import Environment, Owner
 from ops.kubectl import ClusterError, Kubectl
+from ops.stack import OpsError
 
 CLUSTER = ""
 """The scope without a namespace: cluster-wide kinds, and all namespaces at once."""
@@ -49,10 +50,11 @@ class Question(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Every question with its answer, and what guards the rest and is not there."""
+    """Every question with its answer, what guards the rest and is not there, and a token that works though revoked."""
 
     answers: Mapping[Question, bool]
     unguarded: Sequence[str] = ()
+    alive: str = ""
 
     @property
     def wider(self) -> list[Question]:
@@ -66,8 +68,8 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Neither wider nor narrower than promised, and guarded."""
-        return not (self.wider or self.narrower or self.unguarded)
+        """Neither wider nor narrower than promised, guarded, and revoked if it is said so."""
+        return not (self.wider or self.narrower or self.unguarded or self.alive)
 
     def unreadable(self) -> list[str]:
         """Custom kinds that the owner could be let read, and cannot."""
@@ -85,12 +87,32 @@ def check(environment: Environment, cluster: Kubectl, owner: Owner, say: Callabl
         say(f"asking {len(asked)} questions: {start * 100 // len(asked)} %")
         batch = asked[start : start + BATCH]
         answers |= dict(zip(batch, ask(cluster, owner, batch), strict=True))
-    return Result(answers, unguarded(cluster, owner))
+    return Result(answers, unguarded(cluster, owner), alive(environment.stack, cluster, owner))
+
+
+def alive(stack: str, cluster: Kubectl, owner: Owner) -> str:
+    """As `access_owner.alive`, of the cluster."""
+    space = f"/api/v1/namespaces/{owner.namespace}"
+    record = access_owner.record(cluster.get(space) or {"metadata": {"name": owner.namespace}})
+    if not record.revoked:
+        return ""
+    account = cluster.get(f"{space}/serviceaccounts/{owner.service_account}") or {"metadata": {"uid": ""}}
+    secrets = cluster.items(f"{space}/secrets", **access_owner.TOKEN_SECRETS)
+    return access_owner.alive(stack, owner, record.revoked, account["metadata"]["uid"], secrets)
 
 
 def kinds(cluster: Kubectl, *, namespaced: bool) -> list[str]:
     """Kinds that the cluster has, as `<resource>.<group>`."""
-    return sorted(cluster.run("api-resources", f"--namespaced={str(namespaced).lower()}", "-o", "name").split())
+    try:
+        return sorted(cluster.run("api-resources", f"--namespaced={str(namespaced).lower()}", "-o", "name").split())
+    except ClusterError as error:
+        _, found, broken = str(error).partition("unable to retrieve the complete list of server APIs: ")
+        if not found:
+            raise
+        raise OpsError(
+            f"an API of the cluster does not answer, so its kinds are not known ({broken}): mend what serves it, or "
+            "delete its APIService (`kubectl get apiservices`)"
+        ) from None
 
 
 def questions(owner: Owner, others: Sequence[str], inside: Sequence[str], outside: Sequence[str]) -> Iterator[Question]:

@@ -21,6 +21,7 @@ SHORTEST = 600
 """Seconds; the API server refuses less."""
 LONGEST = 2**32
 TRIES = 5
+BUSY = "namespace {} is being changed by somebody else all the time: run this again"
 
 
 class Issued(NamedTuple):
@@ -54,22 +55,32 @@ def issue(
 ) -> Issued:
     """Write a kubeconfig for an owner. Raises `RefusedError` (nothing was changed), `ClusterError`."""
     _may_write(file, force)
-    found = _remembered(environment, cluster, owner, restore)
-    token, granted = _token(environment, cluster, owner, seconds)
-    text = kubeconfigs.with_token(
-        environment.kubeconfig, context=owner.context, user=owner.user, namespace=owner.namespace, token=token
-    )
-    with _appearing(file, text, force):
-        for attempt in range(TRIES):
-            try:
-                remember(cluster, owner, found[0].with_issue(granted), found[1])
-                break
-            except ClusterError as error:
-                if "(Conflict)" not in str(error) or attempt == TRIES - 1:
-                    raise
-                # Somebody else was quicker, maybe with a revocation.
-                found = _remembered(environment, cluster, owner, restore)
-    return Issued(file, granted.until)
+    record, version = _remembered(environment, cluster, owner, restore)
+    before = record.revoked
+    for attempt in range(TRIES):
+        token, granted = _token(environment, cluster, owner, seconds)
+        text = kubeconfigs.with_token(
+            environment.kubeconfig, context=owner.context, user=owner.user, namespace=owner.namespace, token=token
+        )
+        try:
+            with _appearing(file, text, force):
+                remember(cluster, owner, record.with_issue(granted), version)
+            return Issued(file, granted.until)
+        except ClusterError as error:
+            if not conflict(error):
+                raise
+            if attempt == TRIES - 1:
+                raise RefusedError(BUSY.format(owner.namespace)) from None
+        # Somebody else was quicker, maybe with a revocation: then the token is dead, and --restore did not mean it.
+        record, version = _remembered(environment, cluster, owner, restore)
+        if record.revoked and record.revoked != before:
+            raise RefusedError(f"the access of {owner.namespace} was revoked in this moment")
+    raise AssertionError
+
+
+def conflict(error: ClusterError) -> bool:
+    """Whether an object has changed since it was read."""
+    return "(Conflict)" in str(error)
 
 
 def remember(cluster: Kubectl, owner: Owner, record: Record, version: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ops.stack import OpsError
@@ -21,6 +21,8 @@ MANAGER = "gitops-platform-access"
 
 PREFIX = "access.gitops-platform"
 ISSUED, REVOKED, REPLACING = f"{PREFIX}/issued", f"{PREFIX}/revoked", f"{PREFIX}/replacing"
+TOKEN_SECRETS = {"fieldSelector": "type=kubernetes.io/service-account-token"}
+TOKEN_OF = "kubernetes.io/service-account"  # noqa: S105 (annotations, not a token)
 KEPT = 20
 """How many issues are remembered of an owner: those that are valid longest."""
 
@@ -113,19 +115,24 @@ def environment(stack: str, outputs: Object) -> Environment:
     """What the stack's outputs say; OpsError when it is not up."""
     if not outputs.get("kubeconfig"):
         raise OpsError(f"stack {stack} is not up: run `pulumi up` first")
-    owners = {
-        namespace: Owner(
-            namespace=namespace,
-            organization=str(one.get("organization", "")),
-            service_account=one["serviceAccount"],
-            user=one["user"],
-            context=one["context"],
-            read_secrets=bool(one.get("readSecrets")),
-            exec=bool(one.get("exec")),
-            permanent_token=bool(one.get("permanentToken")),
-        )
-        for namespace, one in (outputs.get("appOwners") or {}).items()
-    }
+    try:
+        owners = {
+            namespace: Owner(
+                namespace=namespace,
+                organization=str(one.get("organization", "")),
+                service_account=one["serviceAccount"],
+                user=one["user"],
+                context=one["context"],
+                read_secrets=bool(one.get("readSecrets")),
+                exec=bool(one.get("exec")),
+                permanent_token=bool(one.get("permanentToken")),
+            )
+            for namespace, one in (outputs.get("appOwners") or {}).items()
+        }
+    except (KeyError, TypeError, AttributeError):
+        raise OpsError(
+            f"the output appOwners of stack {stack} is not what this version writes: `pulumi up` renews it"
+        ) from None
     return Environment(outputs["kubeconfig"], stack, owners)
 
 
@@ -143,6 +150,26 @@ def record(namespace: Object) -> Record:
         raise OpsError(
             f"the annotations {PREFIX}/* of namespace {name} cannot be read: mend or remove them with kubectl annotate"
         ) from None
+
+
+def alive(stack: str, owner: Owner, revoked: datetime.datetime | None, uid: str, secrets: Sequence[Object]) -> str:
+    """What is to be done about tokens that work in spite of a revocation; empty: there are none. Pure.
+
+    `uid`: that of the ServiceAccount now. `pulumi up` makes the Secret of a `permanentToken` anew where it is missing.
+    """
+    held = {f"{TOKEN_OF}.name": owner.service_account, f"{TOKEN_OF}.uid": uid}
+    for one in secrets if revoked else ():
+        notes = one["metadata"].get("annotations") or {}
+        if one["metadata"].get("namespace") == owner.namespace and held.items() <= notes.items():
+            command = f"python -m ops access {{}} {stack} {owner.namespace}"
+            end = f"`{command.format('revoke')}` ends it"
+            if owner.permanent_token:
+                end = "take permanentToken out of the stack file and run `pulumi up`"
+            return (
+                f"revoked, but the token in Secret {one['metadata']['name']} works and never expires: {end}; "
+                f"if it is to work, `{command.format('issue')} --restore`"
+            )
+    return ""
 
 
 def moment(text: str) -> datetime.datetime:

@@ -39,18 +39,19 @@ def revoke(cluster: Kubectl, owner: Owner, say: Callable[[str], None]) -> None:
 
 def _begin(cluster: Kubectl, owner: Owner, account: str) -> Object:
     """Remember the revocation and the ServiceAccount as it is; an interrupted one goes on with what it remembers."""
-    record, version = _remembered(cluster, owner)
-    if record.replacing is not None:
-        return record.replacing
-    found = cluster.get(account)
-    if found is None:
-        raise RefusedError(
-            f"service account {owner.service_account} is not in namespace {owner.namespace}, so no token of it works; "
-            "`pulumi up --refresh` makes it again"
-        )
-    revoked = Record(revoked=datetime.datetime.now(datetime.UTC), replacing=found)
-    access_issue.remember(cluster, owner, revoked, version)
-    return found
+
+    def begin(record: Record) -> Record:
+        if record.replacing is not None:
+            return record
+        found = cluster.get(account)
+        if found is None:
+            raise RefusedError(
+                f"service account {owner.service_account} is not in namespace {owner.namespace}, so no token of it "
+                "works; `pulumi up --refresh` makes it again"
+            )
+        return Record(revoked=datetime.datetime.now(datetime.UTC), replacing=found)
+
+    return _change(cluster, owner, begin).replacing or {}
 
 
 def _create(cluster: Kubectl, account: str, former: Object) -> None:
@@ -79,8 +80,23 @@ def _hand_over(cluster: Kubectl, owner: Owner, former: Object, now: Object) -> N
 
 
 def _end(cluster: Kubectl, owner: Owner) -> None:
-    record, version = _remembered(cluster, owner)
-    access_issue.remember(cluster, owner, dataclasses.replace(record, replacing=None), version)
+    _change(cluster, owner, lambda record: dataclasses.replace(record, replacing=None))
+
+
+def _change(cluster: Kubectl, owner: Owner, change: Callable[[Record], Record]) -> Record:
+    """Change what is remembered, again where somebody else changed the Namespace meanwhile."""
+    for _ in range(access_issue.TRIES):
+        record, version = _remembered(cluster, owner)
+        wanted = change(record)
+        if wanted == record:
+            return wanted
+        try:
+            access_issue.remember(cluster, owner, wanted, version)
+            return wanted
+        except ClusterError as error:
+            if not access_issue.conflict(error):
+                raise
+    raise RefusedError(access_issue.BUSY.format(owner.namespace))
 
 
 def _remembered(cluster: Kubectl, owner: Owner) -> tuple[Record, str]:

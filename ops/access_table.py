@@ -15,18 +15,22 @@ from ops.stack import OpsError
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One owner; `issued` are the kubeconfigs that are still valid. `trouble`: what is to be done, if anything."""
+    """One owner; `issued` are the kubeconfigs that are still valid. `trouble`: what is to be done, if anything.
+
+    `alive`: it is revoked, and has a token that works all the same.
+    """
 
     owner: Owner
     issued: Sequence[access_owner.Issue] = ()
     revoked: datetime.datetime | None = None
+    alive: bool = False
     trouble: str = ""
 
     @property
     def state(self) -> str:
         """In words."""
         if self.revoked:
-            return f"revoked {access_owner.shown(self.revoked)}"
+            return f"revoked {access_owner.shown(self.revoked)}{'; A TOKEN WORKS' if self.alive else ''}"
         if self.issued:
             return f"{access_owner.shown(self.issued[-1].until)} ({len(self.issued)} issued)"
         return "nothing issued"
@@ -42,6 +46,7 @@ class Row:
             "exec": owner.exec,
             "permanentToken": owner.permanent_token,
             "revoked": access_owner.stamp(self.revoked) if self.revoked else None,
+            "tokenWorks": self.alive,
             "validUntil": access_owner.stamp(self.issued[-1].until) if self.issued else None,
             "issued": [
                 {"at": access_owner.stamp(one.at), "validUntil": access_owner.stamp(one.until)} for one in self.issued
@@ -51,15 +56,26 @@ class Row:
 
 
 def look(environment: Environment, cluster: Kubectl, now: datetime.datetime) -> list[Row]:
-    """A row per owner, by two calls however many there are. Raises `ClusterError`."""
+    """A row per owner, by two or three calls however many there are. Raises `ClusterError`."""
     namespaces = {one["metadata"]["name"]: one for one in cluster.items("/api/v1/namespaces")}
     accounts = {
-        (one["metadata"]["namespace"], one["metadata"]["name"]) for one in cluster.items("/api/v1/serviceaccounts")
+        (one["metadata"]["namespace"], one["metadata"]["name"]): one["metadata"]["uid"]
+        for one in cluster.items("/api/v1/serviceaccounts")
     }
-    return [
+    rows = [
         row(environment.stack, owner, namespaces.get(name), (name, owner.service_account) in accounts, now)
         for name, owner in sorted(environment.owners.items())
     ]
+    if not any(one.revoked for one in rows):
+        return rows
+    secrets = cluster.items("/api/v1/secrets", **access_owner.TOKEN_SECRETS)
+
+    def with_tokens(one: Row) -> Row:
+        uid = accounts.get((one.owner.namespace, one.owner.service_account), "")
+        alive = access_owner.alive(environment.stack, one.owner, one.revoked, uid, secrets)
+        return dataclasses.replace(one, alive=bool(alive), trouble=one.trouble or alive)
+
+    return [with_tokens(one) for one in rows]
 
 
 def row(stack: str, owner: Owner, namespace: Object | None, account: bool, now: datetime.datetime) -> Row:
@@ -75,7 +91,7 @@ def row(stack: str, owner: Owner, namespace: Object | None, account: bool, now: 
         trouble = f"a revocation was interrupted: `python -m ops access revoke {stack} {owner.namespace}` finishes it"
     elif not account:
         trouble = f"service account {owner.service_account} is missing: `pulumi up --refresh` makes it again"
-    return Row(owner, record.valid(now), record.revoked, trouble)
+    return Row(owner, record.valid(now), record.revoked, trouble=trouble)
 
 
 def lines(rows: Sequence[Row]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ops import kubectl
+from ops import kubectl, progress
 from ops.stack import OpsError
 
 READY = ("AVAILABLE", "ACTIVE")
@@ -71,7 +71,7 @@ class Ionos:
         """An answer, None for 404."""
         request = urllib.request.Request(self._url + path, headers={"Authorization": self._login})  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            with progress.announced("IONOS Cloud"), urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             if error.code == 404:
@@ -142,7 +142,8 @@ class Aws:
         import botocore.exceptions
 
         try:
-            return getattr(client, method)(**arguments)
+            with progress.announced("AWS"):
+                return getattr(client, method)(**arguments)
         except botocore.exceptions.ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in ("NoSuchEntity", "NoSuchHostedZone"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import tempfile
 import urllib.parse
+from collections.abc import Iterator
 from typing import Any
 
+from ops import progress
 from ops.stack import OpsError
 
 SECONDS = 20
@@ -63,14 +67,13 @@ class Kubectl:
 
     def run(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints. Raises `ClusterError` when it fails."""
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # created for its owner only
-            file.write(self._kubeconfig)
-            file.flush()
-            command = ["kubectl", "--kubeconfig", file.name, "--request-timeout", f"{SECONDS}s", *arguments]
+        with _file(self._kubeconfig) as (name, descriptor), progress.announced("the cluster"):
+            command = ["kubectl", "--kubeconfig", name, "--request-timeout", f"{SECONDS}s", *arguments]
             try:
                 done = subprocess.run(
-                    command, input=stdin, capture_output=True, text=True, timeout=3 * SECONDS, check=False
-                )
+                    command, input=stdin, capture_output=True, text=True, timeout=3 * SECONDS, check=False,
+                    pass_fds=[descriptor],
+                )  # fmt: skip
             except FileNotFoundError:
                 raise OpsError("kubectl is not on PATH: install it, or `source .lab/env` for the lab") from None
             except subprocess.TimeoutExpired:
@@ -79,3 +82,22 @@ class Kubectl:
             said = done.stderr.strip() or done.stdout.strip() or f"kubectl ended with code {done.returncode}"
             raise ClusterError(said.splitlines()[-1][-500:])
         return done.stdout
+
+
+@contextlib.contextmanager
+def _file(text: str) -> Iterator[tuple[str, int]]:
+    """A file with this content, by its name for a child that gets the descriptor.
+
+    On Linux in memory alone, so that whatever ends this process leaves nothing behind.
+    """
+    if not hasattr(os, "memfd_create"):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # created for its owner only
+            file.write(text)
+            file.flush()
+            yield file.name, file.fileno()
+        return
+    with os.fdopen(os.memfd_create("kubeconfig"), "w", encoding="utf-8") as memory:
+        os.fchmod(memory.fileno(), 0o600)
+        memory.write(text)
+        memory.flush()
+        yield f"/dev/fd/{memory.fileno()}", memory.fileno()

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import ready_checks, ready_probe, ready_steps, ready_why, stackfiles
+from ops import ready_checks, ready_probe, ready_steps, ready_why, stack_outputs, stackfiles
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
 from ops.ready_look import Look
-from ops.stack import OpsError, Stack
+from ops.stack import OpsError
 
 PAUSE = 2.0
 
@@ -66,7 +66,7 @@ def ready(
     try:
         server = ready_probe.resolver(resolver) if resolver else None
         context = ready_probe.trust(ca)
-        environment = ready_checks.environment(json.load(outputs) if outputs else Stack(stack, directory).outputs())
+        environment = _environment(stack, stack_outputs.read(stack, outputs, directory))
         if environment is None:
             raise OpsError(f"stack {stack} is not up: `pulumi up` has to make its cluster first")
         look = Look(environment, server, context, port, with_ca=ca is not None)
@@ -92,6 +92,15 @@ def ready(
     if not as_json:
         for line in _facts(environment, look):
             typer.echo(line)
+
+
+def _environment(stack: str, outputs: Mapping[str, Any]) -> Environment | None:
+    try:
+        return ready_checks.environment(outputs)
+    except (KeyError, TypeError, AttributeError):
+        raise OpsError(
+            f"the outputs of stack {stack} are not what this version writes: `pulumi up` renews them"
+        ) from None
 
 
 def watch(

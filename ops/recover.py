@@ -12,7 +12,7 @@ import typer
 
 from ops import decide, pending, stackfiles
 from ops.pending import Decision
-from ops.stack import OpsError, Stack
+from ops.stack import OpsError, Stack, UnaskedError
 
 
 def recover(
@@ -37,7 +37,7 @@ def recover(
     looked up where it would be: what was made is taken into the state, what was not is forgotten, an access
     key whose secret nobody saw is deleted, a half-installed Helm release is made installable again. Needs
     the credentials that `pulumi up` needs. Exit codes: 0 the next up can run, 1 something is left to do for
-    you (nothing was changed), 2 wrong usage.
+    you (nothing was changed), 2 wrong usage, or Pulumi cannot be asked.
     """
     say = functools.partial(typer.echo, err=True)
     try:
@@ -50,7 +50,7 @@ def recover(
         raise typer.Exit(2) from None
     except OpsError as error:
         say(f"error: {error}")
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, UnaskedError) else 1) from None
     if as_json:
         typer.echo(json.dumps({"stack": stack, **report}, indent=2))
     raise typer.Exit(code)

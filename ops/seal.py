@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from ops import stackfiles
-from ops.stack import OpsError, Stack
+from ops.stack import OpsError, Stack, UnaskedError
 
 if TYPE_CHECKING:
     from ops.sealing import Scope
@@ -66,7 +66,7 @@ def seal(
 
     Strict: opened under this name in this namespace only. A KEY=VALUE is seen in the list of processes and
     stays in the shell's history: --ask and --from-file are not. Needs no cluster and no kubeseal. Exit codes:
-    0 sealed, 1 refused (nothing is written), 2 wrong usage.
+    0 sealed, 1 refused (nothing is written), 2 wrong usage, or Pulumi cannot be asked.
     """
     if (stack is None) == (cert is None):
         _usage("give --stack or --cert: one of them names the certificate")
@@ -89,6 +89,8 @@ def seal(
         _write(_as_json(manifests) if as_json else _as_yaml(manifests), output, force)
     except UnicodeDecodeError:
         _refused("the Secrets are no text in UTF-8")
+    except UnaskedError as error:
+        _usage(str(error))
     except OpsError as error:
         _refused(str(error))
 

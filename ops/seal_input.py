@@ -32,7 +32,8 @@ def secrets(text: str, namespace: str | None, scope: Scope | None) -> list[tuple
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it"
         raise OpsError(f"{where}: no valid YAML, or a key that stands there twice") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError):
+        # PyYAML's constructors: `!!int ''` is an IndexError, `!!bool x` a KeyError that quotes the value.
         raise OpsError("no valid YAML") from None
     if not documents:
         raise OpsError("there is no Secret in it")

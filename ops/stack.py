@@ -10,21 +10,19 @@ import socket
 import subprocess
 import tempfile
 import urllib.parse
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import typer
-
-from ops import login
-
-QUIET_SECONDS = 2.0
-"""After this, a person is told what is waited for."""
+from ops import login, progress
 
 LOCKED = re.compile(r"created by (?P<user>\S+?)@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\) at (?P<time>\S+)")
 
 
 class OpsError(Exception):
     """Something that a command cannot go on with; the message is for the person who ran it."""
+
+
+class UnaskedError(OpsError):
+    """Pulumi cannot be asked about the stack at all: it is not installed, not logged in, or knows no such stack."""
 
 
 class Lock(NamedTuple):
@@ -124,24 +122,15 @@ class Stack:
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )  # fmt: skip
         except FileNotFoundError:
-            raise OpsError("pulumi is not on PATH: install it, or `source .lab/env` for the lab") from None
-        out, err = _finish(process, lambda: typer.echo(f"waiting for {shown} …", err=True))
+            raise UnaskedError("pulumi is not on PATH: install it, or `source .lab/env` for the lab") from None
+        with process, progress.announced(shown):
+            out, err = process.communicate()
         if process.returncode:
             said = (err.strip() or out.strip())[-2000:]
             if sentence := login.advice(said):
-                raise OpsError(f"{sentence}\n  ({said.splitlines()[-1]})")
+                raise UnaskedError(f"{sentence}\n  ({said.splitlines()[-1]})")
             raise OpsError(f"{shown} failed:\n{said}")
         return out
-
-
-def _finish(process: subprocess.Popen[str], slow: Callable[[], None]) -> tuple[str, str]:
-    """What a process prints until its end; calls `slow` once when that takes longer than `QUIET_SECONDS`."""
-    with process:
-        try:
-            return process.communicate(timeout=QUIET_SECONDS)
-        except subprocess.TimeoutExpired:
-            slow()
-            return process.communicate()
 
 
 def _is_cut(file: pathlib.Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from ops import clouds, stackfiles
-from ops.stack import OpsError, Stack
+from ops.stack import OpsError, Stack, UnaskedError
 
 RecordSet = Mapping[str, Any]
 """As Route53 lists it: `Name`, `Type`, `ResourceRecords` and so on."""
@@ -43,7 +43,8 @@ def sweep_records(
 
     `pulumi destroy` lets external-dns do it; run this before a destroy without the cluster, for zones that
     stay (`zoneId`). Only records with this stack's mark are touched, and the marks. Route53 only, with the
-    credentials that `pulumi up` needs. Exit codes: 0 done, 1 it could not be done, 2 wrong usage.
+    credentials that `pulumi up` needs. Exit codes: 0 done, 1 it could not be done, 2 wrong usage, or Pulumi cannot be
+    asked.
     """
     if not (dry_run or yes) and (as_json or not sys.stdin.isatty()):
         typer.echo("error: nobody can be asked here: add --yes or --dry-run", err=True)
@@ -61,7 +62,7 @@ def sweep_records(
                 aws.delete_records(zone, records)
     except OpsError as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if isinstance(error, UnaskedError) else 1) from None
     removed = sure and not dry_run
     if as_json:
         zones = {zone: [{"type": one["Type"], "name": one["Name"]} for one in found[zone]] for zone in found}

@@ -34,6 +34,6 @@ def problems(
     if isinstance(settings.cluster, config.IonosCluster):
         yield from cloud.ionos(environment, has_ionos_token)
     else:
-        yield from cluster.problems(settings.cluster, kubeconfig)
+        yield from cluster.problems(settings.cluster, kubeconfig, has_owners=bool(settings.app_owners))
     if settings.dns.provider == "route53":
         yield from cloud.aws(environment)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import http.client
+import json
 import pathlib
+import re
 import shutil
 import socket
 import ssl
@@ -24,6 +26,9 @@ SECONDS = 5.0
 
 KUBECONFIG = "kubeconfig"
 
+FOR_OWNERS = (1, 30)
+"""The first Kubernetes that serves ValidatingAdmissionPolicy as v1, which bounds app owners."""
+
 
 class Target(NamedTuple):
     """One context of a kubeconfig: the cluster's and the user's part, and where relative paths begin."""
@@ -37,7 +42,9 @@ class Unusable(Exception):
     """What is wrong with a kubeconfig, as a `Mistake` in the making: the problem and the fix."""
 
 
-def problems(cluster: config.ExistingCluster, text: str | None) -> Iterator[config.Mistake]:
+def problems(
+    cluster: config.ExistingCluster, text: str | None, *, has_owners: bool = False
+) -> Iterator[config.Mistake]:
     """What keeps the cluster from being used. `text`: the kubeconfig's content, unless it has a path."""
     folder = pathlib.Path()
     where = "the secret kubeconfig"
@@ -54,7 +61,7 @@ def problems(cluster: config.ExistingCluster, text: str | None) -> Iterator[conf
     except Unusable as error:
         yield config.Mistake(KUBECONFIG, *error.args)
         return
-    yield from _within(SECONDS, lambda: ask(address, found, context), address)
+    yield from _within(SECONDS, lambda: ask(address, found, context, has_owners=has_owners), address)
 
 
 def target(content: dict[str, Any], context: str | None, folder: pathlib.Path, where: str) -> Target:
@@ -69,14 +76,17 @@ def target(content: dict[str, Any], context: str | None, folder: pathlib.Path, w
     return Target(cluster, _entry(content, "users", chosen.get("user"), where, fix), folder)
 
 
-def ask(address: str, found: Target, context: ssl.SSLContext | None) -> Iterator[config.Mistake]:
-    """Ask the API server for its version; any answer but a 401 will do."""
+def ask(
+    address: str, found: Target, context: ssl.SSLContext | None, *, has_owners: bool = False
+) -> Iterator[config.Mistake]:
+    """Ask the API server for its version; any answer but a 401 will do, or one that is too old for app owners."""
     name = shown(address)
     connection, path = _connection(address, found, context)
     token = _token(found)
     try:
         connection.request("GET", f"{path}/version", headers={"Authorization": f"Bearer {token}"} if token else {})
-        status = connection.getresponse().status
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(100_000)
     except socket.gaierror:
         yield _unreachable(name, "its name is not known here", "check the address, the VPN and the DNS server")
     except ConnectionRefusedError:
@@ -94,8 +104,24 @@ def ask(address: str, found: Target, context: ssl.SSLContext | None) -> Iterator
         if status == http.HTTPStatus.UNAUTHORIZED and token:
             problem = f"the API server {name} does not take its token (401)"
             yield config.Mistake(KUBECONFIG, problem, "get a new kubeconfig: the token has expired or was withdrawn")
+        known = version(body) if status == http.HTTPStatus.OK else None
+        if has_owners and known and known < FOR_OWNERS:
+            problem = f"the cluster runs Kubernetes {known[0]}.{known[1]}, which has no ValidatingAdmissionPolicy"
+            fix = f"raise it to {FOR_OWNERS[0]}.{FOR_OWNERS[1]} or newer, or take appOwners out"
+            yield config.Mistake("appOwners", problem, fix)
     finally:
         connection.close()
+
+
+def version(body: bytes) -> tuple[int, int] | None:
+    """Major and minor of what `/version` answers (some clouds write `30+`); None: it says nothing of the kind."""
+    try:
+        said = json.loads(body)
+        found = [re.match(r"[0-9]+", str(said[key])) for key in ("major", "minor")]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    major, minor = (int(one[0]) if one else None for one in found)
+    return None if major is None or minor is None else (major, minor)
 
 
 def shown(address: str) -> str:

@@ -1,7 +1,8 @@
-"""App owners that come and go: named at preview, and none goes unless the stack file says so twice.
+"""App owners that come, go and move: named at preview, and none goes or moves unless the stack file says so twice.
 
 What was there is read from the stack's own outputs, which the engine has at hand: measured 0.1 s, where all
-resources take 0.8 s. They are those of the last `up` that succeeded.
+resources take 0.8 s. They are those of the last `up` whose program ended: deletions come after that, so a confirmed
+removal whose deletion fails is out of them already, and the next `up` deletes without asking again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ def problems(settings: config.Settings) -> Iterator[config.Mistake]:
     if pulumi.runtime.is_dry_run():
         for line in changes(before, wanted):
             pulumi.log.info(line)
+    for name in moved(before, wanted):
+        if name in settings.confirm_removal:
+            pulumi.log.warn(f"namespace {name}: {_keys(before[name], name)}")
     for warning in stale(before, wanted, settings.confirm_removal):
         pulumi.log.warn(str(warning))
     yield from unconfirmed(before, wanted, settings.confirm_removal)
@@ -35,15 +39,27 @@ def recorded() -> dict[str, str]:
 
 
 def changes(before: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
-    """Every namespace that is new or goes, in words."""
+    """Every namespace that is new, goes or moves, in words."""
     for name in sorted(wanted.keys() - before.keys()):
         yield f"app owner added: namespace {name} of {wanted[name]}"
     for name in sorted(before.keys() - wanted.keys()):
         yield f"app owner removed: namespace {name} of {before[name]}, with all in it"
+    for name in moved(before, wanted):
+        yield f"app owner changed: namespace {name} moves from {before[name]} to {wanted[name]}, with all in it"
+
+
+def moved(before: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Namespaces that get another organization. The service account stays, so every token of it does."""
+    return sorted(name for name in before.keys() & wanted.keys() if before[name] != wanted[name])
+
+
+def _keys(organization: str, name: str) -> str:
+    command = f"python -m ops access revoke {pulumi.get_stack()} {name}"
+    return f"kubeconfigs of {organization} stay valid until `{command}`: run it after `up`"
 
 
 def unconfirmed(before: Mapping[str, str], wanted: Mapping[str, str], confirmed: list[str]) -> Iterator[config.Mistake]:
-    """Every namespace that goes without being named in `confirmRemoval`."""
+    """Every namespace that goes or moves without being named in `confirmRemoval`."""
     gone = sorted(before.keys() - wanted.keys() - set(confirmed))
     if gone:
         names = ", ".join(gone)
@@ -52,6 +68,11 @@ def unconfirmed(before: Mapping[str, str], wanted: Mapping[str, str], confirmed:
         )
         fix = f"put it back, or write confirmRemoval: [{names}]"
         yield config.Mistake("appOwners", problem, fix)
+    for name in moved(before, wanted):
+        if name not in confirmed:
+            problem = f"namespace {name} moves from {before[name]} to {wanted[name]}, with all in it"
+            fix = f"put it back, or write confirmRemoval: [{name}]; {_keys(before[name], name)}"
+            yield config.Mistake("appOwners", problem, fix)
 
 
 def stale(before: Mapping[str, str], wanted: Mapping[str, str], confirmed: list[str]) -> Iterator[config.Mistake]:

@@ -68,6 +68,8 @@ class AppOwnerArgs:
 class AppOwner(pulumi.ComponentResource):
     """A namespace and its owner's rights in it. Give `roles.Roles.last` in `depends_on`.
 
+    The namespace itself comes after `after` and goes before it: what puts finalizers on objects in it.
+
     Children: Namespace, ServiceAccount, RoleBinding `app-owner`; where the arguments ask for it RoleBindings
     `app-owner-reads-secrets` and `app-owner-exec`, ResourceQuota, LimitRange, NetworkPolicy, and the Secret
     with the token that never expires.
@@ -77,7 +79,13 @@ class AppOwner(pulumi.ComponentResource):
     kubeconfig: pulumi.Output[str] | None = None
     """With the token that never expires; a secret."""
 
-    def __init__(self, name: str, args: AppOwnerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        args: AppOwnerArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> None:
         super().__init__("platform:access:AppOwner", name, None, opts)
         self.args = args
         metadata = {"name": args.namespace, "labels": labels(args)}
@@ -85,7 +93,7 @@ class AppOwner(pulumi.ComponentResource):
             name,
             {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
             # What runs in it has to end first.
-            options.child(self, create="5m", delete="10m"),
+            options.child(self, depends_on=after, create="5m", delete="10m"),
         )
         # Names are written out instead of taken from the namespace's outputs: 200 owners make a second of that.
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
@@ -111,13 +119,15 @@ class AppOwner(pulumi.ComponentResource):
         return pulumi.Output.secret(both.apply(lambda known: permanent_kubeconfig(args, known[0], known[1])))
 
 
-def create(wanted: Sequence[AppOwnerArgs], opts: pulumi.ResourceOptions) -> list[AppOwner]:
-    """A component per namespace, and the roles that they share; nothing without owners."""
+def create(
+    wanted: Sequence[AppOwnerArgs], opts: pulumi.ResourceOptions, after: Sequence[pulumi.Resource] = ()
+) -> list[AppOwner]:
+    """A component per namespace, and the roles that they share; nothing without owners. `after`: as in `AppOwner`."""
     if not wanted:
         return []
     shared = roles.Roles("app-owner-roles", roles.RolesArgs(wanted[0].environment), opts)
-    after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=shared.last))
-    return [AppOwner(args.namespace, args, after) for args in wanted]
+    bound = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=shared.last))
+    return [AppOwner(args.namespace, args, bound, after) for args in wanted]
 
 
 def granted(args: AppOwnerArgs) -> list[str]:

@@ -188,6 +188,67 @@ def test_secrets_are_written_and_never_shown(engine: engines.Engine, files: dict
     engine.cluster.delete(f"{secrets}/held")
 
 
+def custom(plural: str) -> dict[str, Any]:
+    """A kind of somebody's chart."""
+    names = {"plural": plural, "singular": plural[:-1], "kind": plural[:-1].capitalize()}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": schema}
+    spec = {"group": "example.org", "scope": "Namespaced", "names": names, "versions": [version]}
+    metadata = {"name": f"{plural}.example.org"}
+    api = "apiextensions.k8s.io/v1"
+    return {"apiVersion": api, "kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec}
+
+
+def test_custom_kinds_are_read_where_a_role_says_so(engine: engines.Engine, files: dict[str, pathlib.Path]) -> None:
+    file, both = files["plain"], ("widgets", "gadgets")
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "widgets-view",
+            "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}}, "rules": [
+            {"apiGroups": ["example.org"], "resources": ["widgets"], "verbs": ["get", "list", "watch"]}]}  # fmt: skip
+    made = [*map(custom, both), role]
+    try:
+        applied = engine.kubectl(
+            "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": made})
+        )
+        assert applied.code == 0, applied.text
+        paths = {plural: f"/apis/example.org/v1/namespaces/plain/{plural}" for plural in both}
+        for plural, path in paths.items():
+            body = json.dumps({**one_of(plural, "theirs"), "spec": {"size": "canary"}})
+            engines.wait_for(
+                lambda path=path, body=body: engine.kubectl("create", "--raw", path, "-f", "-", stdin=body).code == 0,
+                30, "the kind is served",
+            )  # fmt: skip
+        engines.wait_for(
+            lambda: owner_kubectl(engine, file, "get", "--raw", paths["widgets"]).code == 0, 30, "it is read"
+        )
+        assert "canary" in owner_kubectl(engine, file, "get", "--raw", f"{paths['widgets']}/theirs").out
+        assert denied(owner_kubectl(engine, file, "get", "--raw", paths["gadgets"])), "no role speaks of it"
+        for plural, path in paths.items():
+            body = json.dumps(one_of(plural, "mine"))
+            assert denied(owner_kubectl(engine, file, "create", "--raw", path, "-f", "-", stdin=body)), plural
+            assert denied(owner_kubectl(engine, file, "delete", "--raw", f"{path}/theirs")), plural
+    finally:
+        engine.kubectl("delete", "clusterrole", "widgets-view")
+        engine.kubectl("delete", "crd", *(f"{plural}.example.org" for plural in both))
+
+
+def one_of(plural: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": "example.org/v1", "kind": plural[:-1].capitalize(), "metadata": {"name": name}}
+
+
+def test_logs_are_read_and_commands_run_only_where_it_is_granted(
+    engine: engines.Engine, files: dict[str, pathlib.Path]
+) -> None:
+    for name, file in files.items():
+        run = engine.kubectl("run", "app", "--image=registry.example.org/app:1", "-n", name)
+        assert run.code == 0, run.text
+        started = engine.kubectl("wait", "-n", name, "--for=condition=Ready", "pod/app", "--timeout=60s")
+        assert started.code == 0, started.text
+        logs = owner_kubectl(engine, file, "logs", "app")
+        assert (logs.code, "this runs" in logs.out) == (0, True), logs.text
+        assert denied(owner_kubectl(engine, file, "exec", "app", "--", "id")) is (name == "plain")
+        engine.kubectl("delete", "pod", "app", "-n", name, "--wait=false")
+
+
 WAYS_UP = {
     "a pod, which could mount any Secret": ("run", "x", "--image=x"),
     "a token of another account": ("create", "token", "default"),
@@ -301,6 +362,9 @@ def test_a_token_that_never_expires_is_revoked_too(engine: engines.Engine, outpu
     assert listed["trusted"]["revoked"]
     engine.up("--refresh")
     assert works(engine, permanent(engine, engine.outputs(secrets=True))), "a new one, as the command says"
+    listed_again = access(engine, "list")
+    assert listed_again.code == 1, listed_again.text
+    assert "trusted: revoked, but the token in Secret trusted-sa-lab-token works" in listed_again.err
 
 
 def permanent(engine: engines.Engine, outputs: dict[str, Any]) -> pathlib.Path:

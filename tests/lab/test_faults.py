@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(600)
 DOMAIN = "lab.example.org"
 ISSUER = "letsencrypt-lab-issuer"
 DNS01 = f"{ISSUER}-dns01"
+OWNED = "dome-trust"
+"""An app owner's namespace, which goes by itself while the cluster is still there."""
 NOBODY = "https://127.0.0.1:1/dir"
 APPLICATIONS = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications"
 CERTIFICATE = "/apis/cert-manager.io/v1/namespaces/argocd/certificates/argocd-server-tls"
@@ -260,7 +262,12 @@ def obstacles(engine: engines.Engine, zone: str) -> None:
     cluster = engine.cluster
     # A name that leads nowhere: its http01 challenge stays open.
     cluster.patch(CERTIFICATE, {"spec": {"dnsNames": [f"argocd.{DOMAIN}", f"nowhere.{DOMAIN}"]}})
-    presented(engine, "argocd")
+    spec = {"secretName": "own-tls", "dnsNames": [f"nowhere-2.{DOMAIN}"], "issuerRef": {
+        "group": "cert-manager.io", "kind": "ClusterIssuer", "name": ISSUER}}  # fmt: skip
+    own = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "own"}, "spec": spec}
+    cluster.create(f"/apis/cert-manager.io/v1/namespaces/{OWNED}/certificates", own)
+    for namespace in ("argocd", OWNED):
+        presented(engine, namespace)
     rule = {"host": f"shop.{DOMAIN}", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {
         "service": {"name": "app", "port": {"number": 80}}}}]}}  # fmt: skip
     tls = [{"hosts": [f"shop.{DOMAIN}"], "secretName": "shop-tls"}]

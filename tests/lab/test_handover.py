@@ -218,7 +218,9 @@ def test_the_real_controller_opens_what_the_command_sealed(environment: engines.
 
 
 def test_a_strict_one_under_another_name_stays_closed(environment: engines.Engine) -> None:
-    sealed = seal(environment, "--name", "mine", "-n", "default", "--from-file", "a=-", stdin="plain")
+    sealed = seal(environment, "--name", "mine", "-n", "default", "b=typed", "--from-file", "a=-", stdin="plain")
+    apply(environment, sealed)
+    engines.wait_for(lambda: opened(environment, "mine") == {"a": "plain", "b": "typed"}, 30, "it is opened")
     apply(environment, sealed, "stolen")
     path = "/apis/bitnami.com/v1alpha1/namespaces/default/sealedsecrets/stolen"
 

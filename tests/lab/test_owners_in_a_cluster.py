@@ -178,6 +178,11 @@ def _none_goes_unconfirmed(engine: engines.Engine) -> None:
             assert refused.code != 0
             assert f"confirmRemoval: [{RICH}]" in refused.text, refused.text
         assert namespace(engine, RICH), "nothing was changed"
+    with engine.changed_config(owned({**OWNERS[0], "organization": "newcomer"}, *OWNERS[1:])):
+        refused = engine.pulumi("preview")
+        assert refused.code != 0
+        assert f"namespace {PLAIN} moves from {OWNERS[0]['organization']} to newcomer" in refused.text, refused.text
+        assert f"python -m ops access revoke lab {PLAIN}" in refused.text
     with engine.changed_config(owned(OWNERS[0], confirm=(RICH, "never-there"))):
         preview = engine.pulumi("preview")
         assert preview.code == 0, preview.text

@@ -314,13 +314,22 @@ def test_every_team_has_its_namespace_and_no_more_rights_than_it_needs(stack: st
         assert not any([owner["readSecrets"], owner["exec"], owner["permanentToken"]])
 
 
-def test_an_owners_project_comes_after_argo_cd_and_its_namespace_needs_no_argo_cd() -> None:
+def test_an_owners_project_comes_after_argo_cd_and_its_namespace_goes_before_cert_manager() -> None:
     run = environment("lab")
     made = {r.urn: r for r in run.resources}
     applications = run.one("kubernetes:argoproj.io/v1alpha1:AppProject", "marketplace")
     assert "argocd" in {made[urn].name for urn in applications.dependencies if urn in made}
     namespace = run.one("kubernetes:core/v1:Namespace", "marketplace")
-    assert not [made[urn].name for urn in namespace.dependencies], "owners come in parallel with everything else"
+    before = {made[urn].name for urn in namespace.dependencies}
+    assert before == set(run.outputs["clusterIssuers"]), "or the namespace is left with a challenge's finalizer"
+    assert "cert-manager" in {made[urn].name for one in run.resources if one.name in before for urn in one.dependencies}
+    roles = run.one("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "app-owner")
+    assert not [made[urn].name for urn in roles.dependencies], "everything else of owners comes in parallel"
+
+
+def test_owners_wait_for_nothing_where_cert_manager_is_somebody_elses() -> None:
+    run = environment("lab", addons={"certManager": {"enabled": False}})
+    assert not run.one("kubernetes:core/v1:Namespace", "marketplace").dependencies
 
 
 def test_a_permanent_token_is_a_secret_output_of_its_owner_alone() -> None:

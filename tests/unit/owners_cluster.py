@@ -74,7 +74,7 @@ class Cluster:
             until = access_owner.stamp(NOW + datetime.timedelta(seconds=granted))
             return {
                 "metadata": {"creationTimestamp": access_owner.stamp(NOW)},
-                "status": {"token": TOKEN, "expirationTimestamp": until},
+                "status": {"token": self._token(path), "expirationTimestamp": until},
             }
         self._step()
         name = body["metadata"]["name"]
@@ -83,6 +83,11 @@ class Cluster:
         metadata = {**body["metadata"], "uid": f"v{self.version}", "managedFields": managed}
         self._put(f"{path}/{name}", {**body, "metadata": metadata})
         return {}
+
+    def _token(self, path: str) -> str:
+        """Bound to its service account: another one's has another token."""
+        uid = self.objects[path.removesuffix("/token")]["metadata"]["uid"]
+        return TOKEN if uid.startswith("first-") else f"{TOKEN}-of-{uid}"
 
     def delete(self, path: str, options: dict[str, Any]) -> None:
         self._step()
@@ -143,7 +148,11 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Cluster:
 
 def run(*arguments: str, outputs: Any = OUTPUTS) -> typer.testing.Result:
     """`python -m ops access …` on stack outputs; no secret may show."""
-    done = RUNNER.invoke(ops.app, ["access", *arguments, "--outputs", "-"], input=json.dumps(outputs))
+    done = RUNNER.invoke(
+        ops.app,
+        ["access", *arguments, "--outputs", "-"],
+        input=outputs if isinstance(outputs, str) else json.dumps(outputs),
+    )
     assert "canary" not in done.output, "a token is never shown"
     assert not isinstance(done.exception, Exception) or isinstance(done.exception, SystemExit), done.exception
     return done

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import types
 from typing import Any
 
 import pulumi
 import pytest
 import yaml
 
+import settings as config
 from components.access import app_owner, roles
 from components.gitops import project
 from preflight import owners
@@ -208,6 +210,31 @@ def test_several_that_go_are_one_mistake_with_all_their_names() -> None:
 
 def test_a_confirmation_that_is_over_is_told() -> None:
     assert [w.path for w in owners.stale(BEFORE, WANTED, ["one", "gone", "two"])] == ["confirmRemoval[1]"]
+
+
+def test_a_namespace_that_moves_to_another_organization_is_named_and_confirmed() -> None:
+    before, wanted = {"one": "A", "two": "B"}, {"one": "C", "two": "B"}
+    moves = "namespace one moves from A to C"
+    assert [moves in line for line in owners.changes(before, wanted)] == [True]
+    [refused] = owners.unconfirmed(before, wanted, ["two"])
+    assert moves in refused.problem
+    assert "confirmRemoval: [one]" in refused.fix
+    assert "kubeconfigs of A stay valid until `python -m ops access revoke" in refused.fix
+    assert list(owners.unconfirmed(before, wanted, ["one"])) == []
+
+
+@pytest.mark.parametrize("confirmed", [[], ["one"]])
+def test_who_moves_a_namespace_is_told_of_the_former_owners_tokens(
+    confirmed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owners, "recorded", lambda: {"one": "A"})
+    owner = config.AppOwner(organization="new", namespaces=["one"])
+    given = types.SimpleNamespace(app_owners=[owner], confirm_removal=confirmed)
+    warned: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    found = list(owners.problems(given))  # type: ignore[arg-type]
+    assert (len(found), len(warned)) == (0 if confirmed else 1, 1 if confirmed else 0)
+    assert "access revoke" in [*map(str, found), *warned][0]
 
 
 def test_a_stack_that_was_never_up_has_no_owners() -> None:

@@ -7,6 +7,9 @@ import json
 import os
 import pathlib
 import stat
+import subprocess
+import sys
+import time
 from typing import Any
 
 import owners_cluster
@@ -14,13 +17,16 @@ import pytest
 import yaml
 from owners_cluster import ACCOUNT, NAMESPACE, NOW, OUTPUTS, PULUMI, TOKEN, Cluster, Killed, run
 
-from ops import access_issue, access_owner, access_revoke, access_table, kubectl
+from ops import access_issue, access_owner, access_revoke, access_table, kubectl, stackfiles
 from ops.access_owner import Issue, Record
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Cluster:
     return owners_cluster.start(monkeypatch, tmp_path)
+
+
+COMMANDS = [["issue", "dev", "til"], ["list", "dev"], ["check", "dev", "til"], ["revoke", "dev", "til", "--yes"]]
 
 
 def record(cluster: Cluster) -> Record:
@@ -69,6 +75,40 @@ def test_a_file_that_appears_meanwhile_is_kept(cluster: Cluster) -> None:
     assert os.listdir() == ["mine.yaml"]
 
 
+KUBECTL = """#!/bin/sh
+case "$*" in
+  *patch*) touch began; exec sleep 600;;
+  *token*) echo '{"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+                  "status": {"token": "canary", "expirationTimestamp": "2026-02-01T00:00:00Z"}}';;
+  *) echo '{"metadata": {"name": "til", "resourceVersion": "1"}}';;
+esac
+"""
+
+
+def test_a_command_that_is_ended_leaves_no_token_behind(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "out").mkdir()
+    program = tmp_path / "bin" / "kubectl"
+    program.write_text(KUBECTL)
+    program.chmod(0o755)
+    (tmp_path / "outputs.json").write_text(json.dumps(OUTPUTS))
+    outputs, file = str(tmp_path / "outputs.json"), str(tmp_path / "out" / "kubeconfig-til-dev.yaml")
+    arguments = ("access", "issue", "dev", "til", "--outputs", outputs, "--output", file)
+    command = [sys.executable, "-m", "ops", *arguments]
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:/usr/bin:/bin", "PYTHONPATH": str(stackfiles.PROJECT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as process:
+        try:
+            end = time.monotonic() + 60
+            while not (tmp_path / "began").exists() and process.poll() is None and time.monotonic() < end:
+                time.sleep(0.05)
+            assert list((tmp_path / "out").iterdir()), "or this tests nothing"
+            process.terminate()
+            assert process.wait(30) == 143
+        finally:
+            process.kill()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["folder", "link", "nowhere/x.yaml"])
 def test_only_plain_files_are_written(cluster: Cluster, kind: str) -> None:
     pathlib.Path("target").write_text("target")
@@ -106,10 +146,31 @@ def test_an_unknown_namespace_names_the_known_ones(cluster: Cluster) -> None:
         assert (refused.exit_code, "there are: in2, til" in refused.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("command", [["issue", "dev", "til"], ["list", "dev"], ["check", "dev", "til"]])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_stack_that_is_not_up_is_said(cluster: Cluster, command: list[str]) -> None:
     refused = run(*command, outputs={})
     assert (refused.exit_code, refused.stderr) == (2, "error: stack dev is not up: run `pulumi up` first\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"kubeconfig": "canary', "is no JSON, or is cut off"),
+        ("", "is no JSON, or is cut off"),
+        ('["canary"]', "is no JSON object"),
+        ('{"kubeconfig": "[secret]"}', "the secrets of stdin are hidden"),
+        ('{"kubeconfig": "canary", "appOwners": {"til": {"organization": "TIL"}}}', "`pulumi up` renews it"),
+        ('{"kubeconfig": "canary", "appOwners": ["til"]}', "`pulumi up` renews it"),
+    ],
+)
+def test_outputs_that_are_none_are_said_in_a_sentence(
+    cluster: Cluster, command: list[str], text: str, said: str
+) -> None:
+    refused = run(*command, outputs=text)
+    assert (refused.exit_code, refused.stdout, cluster.writes) == (2, "", 0)
+    assert refused.stderr.startswith("error: ")
+    assert said in refused.stderr
 
 
 def test_a_cluster_that_does_not_answer_is_said(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +213,53 @@ def test_the_record_is_bounded_and_keeps_what_is_valid_longest() -> None:
     assert len(json.dumps(record.annotations())) < 4_000
 
 
+def test_giving_access_back_does_not_undo_a_revocation_of_that_moment(cluster: Cluster) -> None:
+    assert run("revoke", "dev", "til", "--yes").exit_code == 0
+    age = Record(revoked=NOW).annotations()[access_owner.REVOKED]
+    cluster.objects[NAMESPACE]["metadata"]["annotations"][access_owner.REVOKED] = age
+
+    def revoke() -> None:
+        cluster.before_patch = None
+        assert run("revoke", "dev", "til", "--yes").exit_code == 0
+
+    cluster.before_patch = revoke
+    refused = run("issue", "dev", "til", "--restore")
+    assert (refused.exit_code, os.listdir()) == (1, [])
+    assert "was revoked in this moment" in refused.stderr
+    assert record(cluster).revoked
+
+
+def test_a_file_never_holds_the_token_of_a_replaced_account(cluster: Cluster) -> None:
+    def revoke_and_restore() -> None:
+        cluster.before_patch = None
+        assert run("revoke", "dev", "til", "--yes").exit_code == 0
+        assert run("issue", "dev", "til", "--output", "other", "--restore").exit_code == 0
+
+    cluster.before_patch = revoke_and_restore
+    assert run("issue", "dev", "til", "--output", "one").exit_code == 0
+    tokens = [yaml.safe_load(pathlib.Path(file).read_text())["users"][0]["user"]["token"] for file in ("one", "other")]
+    assert tokens[0] == tokens[1] != TOKEN, "both are of the account that is there now"
+
+
 # Revoke
+
+
+def test_a_namespace_that_others_change_meanwhile_is_revoked_all_the_same(cluster: Cluster) -> None:
+    touched: list[str] = []
+
+    def touch() -> None:
+        if len(touched) < 2:
+            touched.append("once more")
+            cluster._put(NAMESPACE, cluster.objects[NAMESPACE])
+
+    cluster.before_patch = touch
+    assert run("revoke", "dev", "til", "--yes").exit_code == 0
+    assert record(cluster).revoked
+    assert record(cluster).replacing is None
+    cluster.before_patch = lambda: cluster._put(NAMESPACE, cluster.objects[NAMESPACE])
+    refused = run("revoke", "dev", "til", "--yes")
+    assert refused.exit_code == 1
+    assert "changed by somebody else all the time" in refused.stderr
 
 
 def test_revoking_lasts_until_it_is_restored(cluster: Cluster) -> None:
@@ -235,3 +342,25 @@ def test_annotations_that_somebody_wrote_over_are_said(cluster: Cluster) -> None
     troubles = {one["namespace"]: one["trouble"] for one in json.loads(done.stdout)["owners"]}
     assert troubles["in2"] is None
     assert "cannot be read" in troubles["til"]
+
+
+def test_a_token_that_works_in_spite_of_a_revocation_is_trouble(cluster: Cluster) -> None:
+    assert run("revoke", "dev", "in2", "--yes").exit_code == 0
+    assert run("list", "dev").exit_code == 0
+    account = cluster.objects["/api/v1/namespaces/in2/serviceaccounts/in2-sa-dev"]["metadata"]
+    notes = {f"{access_owner.TOKEN_OF}.name": "in2-sa-dev", f"{access_owner.TOKEN_OF}.uid": account["uid"]}
+    secret = {"metadata": {"name": "in2-sa-dev-token", "namespace": "in2", "annotations": notes}}
+    cluster._put("/api/v1/namespaces/in2/secrets/in2-sa-dev-token", secret)
+    listed = run("list", "dev")
+    assert listed.exit_code == 1
+    assert "A TOKEN WORKS" in listed.stdout
+    assert "in2: revoked, but the token in Secret in2-sa-dev-token works and never expires" in listed.stderr
+    assert "take permanentToken out of the stack file" in listed.stderr
+    found = {one["namespace"]: one["tokenWorks"] for one in json.loads(run("list", "dev", "--json").stdout)["owners"]}
+    assert found == {"in2": True, "til": False}
+    checked = run("check", "dev", "in2", "--json")
+    assert "Secret in2-sa-dev-token" in json.loads(checked.stdout)["alive"]
+    assert "revoked, but the token" in checked.stderr
+    secret["metadata"]["annotations"][f"{access_owner.TOKEN_OF}.uid"] = "former"
+    cluster._put("/api/v1/namespaces/in2/secrets/in2-sa-dev-token", secret)
+    assert run("list", "dev").exit_code == 0, "a Secret of the former account holds a dead token"

@@ -10,7 +10,7 @@ import owners_cluster
 import pytest
 from owners_cluster import Cluster, run
 
-from ops import access_check, access_owner, access_promise
+from ops import access_check, access_owner, access_promise, kubectl
 from ops.access_check import Question
 
 KINDS = ("pods", "secrets", "widgets.example.org")
@@ -118,3 +118,17 @@ def test_a_missing_guard_fails(guarded: Cluster, what: str) -> None:
         del objects[f"{GUARDS}{what}"]
     done = run("check", "dev", "til")
     assert (done.exit_code, "is missing: without it roles let owners see Secrets" in done.stderr) == (1, True)
+
+
+def test_an_api_that_does_not_answer_is_named(guarded: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: str, **__: Any) -> str:
+        raise kubectl.ClusterError(
+            "error: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: x"
+        )
+
+    monkeypatch.setattr(guarded, "run", broken)
+    refused = run("check", "dev", "til")
+    assert refused.exit_code == 2
+    assert "(metrics.k8s.io/v1beta1: x)" in refused.stderr
+    assert "APIService" in refused.stderr
+    assert "cannot be asked" not in refused.stderr

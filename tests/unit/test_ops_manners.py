@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pathlib
 import re
 import shlex
-from collections.abc import Iterator
+import tempfile
+import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import typer.main
 import typer.testing
 
 from ops import __main__ as ops
-from ops import login, stack
+from ops import clouds, kubectl, login, progress, stack
 
 RUNNER = typer.testing.CliRunner()
 OPS = "python -m ops "
@@ -129,6 +134,32 @@ def test_trouble_of_a_resource_is_not_taken_for_trouble_with_the_state() -> None
     assert login.advice(said) is None
 
 
+@pytest.mark.parametrize(
+    "call",
+    ["ready sbx", "access list sbx", "access issue sbx til", "access revoke sbx til --yes", "access check sbx til",
+     "recover sbx --dry-run", "recover sbx --yes", "seal --stack sbx", "sweep-records sbx --yes"],
+)  # fmt: skip
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_pulumi_that_cannot_be_asked_is_exit_code_2_everywhere(
+    call: str, installed: bool, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if installed:
+        fake_pulumi(tmp_path, f"echo '{next(iter(SAID))}' >&2; exit 255", monkeypatch)
+    else:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    result = RUNNER.invoke(ops.app, call.split(), input="")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ")
+
+
+def test_ctrl_c_is_exit_code_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: stack.Stack) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stack.Stack, "outputs", interrupted)
+    assert RUNNER.invoke(ops.app, ["ready", "sbx"]).exit_code == 130
+
+
 def test_a_command_without_pulumi_says_what_to_install(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     result = RUNNER.invoke(ops.app, ["ready", "sbx", "--json"])
@@ -142,16 +173,70 @@ def test_what_takes_longer_is_announced_on_stderr(
     # Ends once it has been spoken of: nothing here rests on how fast the machine is.
     told = tmp_path / "told"
     slow = fake_pulumi(tmp_path, f"while [ ! -e {told} ]; do sleep 0.05; done; echo '{{}}'", monkeypatch)
-    monkeypatch.setattr(stack, "QUIET_SECONDS", 0.01)
-    monkeypatch.setattr(stack.typer, "echo", lambda text, err: (told.touch(), print(text, err)))
-    assert slow.export() == {}
-    assert capsys.readouterr().out == "waiting for `pulumi stack export` … True\n"
+    assert heard(slow.export, told, monkeypatch, capsys) == ({}, "waiting for `pulumi stack export` … True\n")
+
+
+def heard(
+    call: Callable[[], Any], told: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Any, str]:
+    """What a call gives that ends once it has been spoken of, and what was said."""
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(progress.typer, "echo", lambda text, err: (print(text, err), told.touch()))
+    return call(), capsys.readouterr().out
+
+
+def test_a_slow_cluster_is_announced(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told, file = tmp_path / "told", tmp_path / "kubectl"
+    file.write_text(f"#!/bin/sh\nwhile [ ! -e {told} ]; do sleep 0.05; done; echo '{{}}'\n")
+    file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    said = heard(lambda: kubectl.Kubectl("x").get("/api"), told, monkeypatch, capsys)
+    assert said == ({}, "waiting for the cluster … True\n")
+
+
+def waiting(told: pathlib.Path, answer: Any) -> Callable[..., Any]:
+    def answers(*_: Any, **__: Any) -> Any:
+        while not told.exists():
+            time.sleep(0.01)
+        return answer
+
+    return answers
+
+
+def test_slow_clouds_are_announced(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "told"
+    monkeypatch.setattr(clouds.urllib.request, "urlopen", waiting(told, io.BytesIO(b"{}")))
+    ionos = clouds.Ionos({"token": "t"}, print, 1)
+    assert heard(lambda: ionos.get("/x"), told, monkeypatch, capsys) == ({}, "waiting for IONOS Cloud … True\n")
+    told.unlink()
+    aws = clouds.Aws()
+    monkeypatch.setattr(aws, "_client", lambda _: types.SimpleNamespace(get_user=waiting(told, {})))
+    said = heard(lambda: aws.has_user("x"), told, monkeypatch, capsys)
+    assert said == (True, "waiting for AWS … True\n")
+
+
+def test_a_kubeconfig_is_in_no_folder_and_kubectl_can_read_it(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "kubectl"
+    file.write_text('#!/bin/sh\ncat "$2" "$2"; ls "$TMPDIR"\n')
+    file.chmod(0o755)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("TMPDIR", str(empty))
+    monkeypatch.setattr(tempfile, "tempdir", str(empty))
+    assert kubectl.Kubectl("canary\n").run("version") == "canary\ncanary\n", "read more than once, and left nowhere"
 
 
 def test_what_is_quick_is_not_announced(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick = fake_pulumi(tmp_path, "echo '{\"version\": 3}'", monkeypatch)
-    monkeypatch.setattr(stack, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 60.0)
     assert json.dumps(quick.export()) == '{"version": 3}'
     assert capsys.readouterr().err == ""

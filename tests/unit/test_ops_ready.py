@@ -729,6 +729,23 @@ def test_outputs_can_be_given_where_pulumi_cannot_be_asked(
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"kubeconfig": ', "is no JSON, or is cut off"),
+        ("[]", "is no JSON object"),
+        ('{"kubeconfig": "[secret]"}', "the secrets of stdin are hidden"),
+        ('{"kubeconfig": "x", "argocd": "y"}', "`pulumi up` renews"),
+        ('{"kubeconfig": "x", "argocd": {"url": "https://y"}, "addons": {"z": {}}}', "`pulumi up` renews"),
+    ],
+)
+def test_outputs_that_are_none_are_said_in_a_sentence(text: str, said: str) -> None:
+    done = RUNNER.invoke(ops.app, ["ready", "sbx", "--outputs", "-"], input=text)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "outputs", "message"),
     [
         ([], {}, "stack sbx is not up: `pulumi up` has to make its cluster first"),

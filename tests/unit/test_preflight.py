@@ -123,11 +123,16 @@ def test_half_a_login_to_ionos_is_named() -> None:
 # An existing cluster
 
 
+VERSION = b""
+"""What the API server says of itself."""
+
+
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         allowed = self.headers.get("Authorization") in (None, "Bearer canary-token")
         self.send_response(200 if allowed and self.path == "/version" else 401)
         self.end_headers()
+        self.wfile.write(VERSION)
 
     def log_message(self, *_: object) -> None:
         """Tests are quiet."""
@@ -205,6 +210,26 @@ def ask(content: Any, context: str | None = None) -> list[str]:
 
 def test_a_cluster_that_answers_is_fine(server: str, authority: tuple[pathlib.Path, bytes]) -> None:
     assert ask(kubeconfig(server, authority[1])) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "fine"),
+    [
+        (b'{"major": "1", "minor": "29"}', False), (b'{"major": "1", "minor": "29+"}', False),
+        (b'{"major": "1", "minor": "30"}', True), (b'{"major": "2", "minor": "0"}', True),
+        (b"", True), (b"[]", True), (b'{"major": "", "minor": ""}', True), (b'{"major": "1"}', True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("owners", [True, False])
+def test_app_owners_need_a_kubernetes_that_has_what_bounds_them(
+    server: str, authority: tuple[pathlib.Path, bytes], said: bytes, fine: bool, owners: bool, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(globals(), "VERSION", said)
+    text = yaml.safe_dump(kubeconfig(server, authority[1]))
+    existing = settings.ExistingCluster(provider="existing", name="x", context=None)
+    found = [str(one) for one in cluster.problems(existing, text, has_owners=owners)]
+    assert len(found) == (0 if fine or not owners else 1)
+    assert all("Kubernetes 1.29" in one and "raise it to 1.30" in one for one in found)
 
 
 def test_files_named_by_the_kubeconfig_are_found_beside_it(
