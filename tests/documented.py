@@ -24,8 +24,14 @@ class Block:
 
     def commands(self) -> list[list[str]]:
         """Its simple commands as words, without redirections, assignments and comments."""
-        joined = re.sub(r"\\\n\s*", " ", self.text)
+        joined = re.sub(r"\\\n\s*", " ", typed(self.text))
         return [command for line in joined.splitlines() for command in simple(line)]
+
+
+def typed(text: str) -> str:
+    """What somebody types of a block: where it has prompts, the lines behind them; the others are output."""
+    prompted = re.findall(r"^\$ (.*(?:\\\n.*)*)", text, re.MULTILINE)
+    return "\n".join(prompted) if prompted else text
 
 
 def blocks() -> list[Block]:
