@@ -53,8 +53,10 @@ def inline() -> list[Block]:
         fenced = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
         text = fenced.sub(lambda match: re.sub(r"[^\n]", "", match[0]), page.read_text("utf-8"))
         name = str(page.relative_to(PROJECT))
-        spans = re.finditer(r"`((?:python -m|make|pulumi) [^`\n]+)`", text)
-        found += [Block(name, text[: span.start()].count("\n") + 1, span[1], False) for span in spans]
+        spans = re.finditer(r"`((?:[A-Z_]+=\S+ )*(?:python -m|make|pulumi)\s[^`]+)`", text)
+        found += [
+            Block(name, text[: span.start()].count("\n") + 1, re.sub(r"\s+", " ", span[1]), False) for span in spans
+        ]
     return found
 
 
