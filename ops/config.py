@@ -45,7 +45,11 @@ def check(
             err=True,
         )
         raise typer.Exit(2)
-    reports = [report(directory, stack) for stack in wanted]
+    try:
+        reports = [report(directory, stack) for stack in wanted]
+    except stackfiles.Unreadable as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
     if as_json:
         typer.echo(json.dumps({"ok": all(not one["mistakes"] for one in reports), "stacks": reports}, indent=2))
     else:

@@ -98,12 +98,19 @@ def new_environment(
     except _Usage as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None
-    if found := new_stackfile.mistakes(answers, directory):
-        for mistake in found:
-            typer.echo(f"error: {mistake}", err=True)
-        raise typer.Exit(1)
-    kept = new_stackfile.keep(file) if file.exists() else None
-    file.write_text(new_stackfile.text(answers, directory, kept), "utf-8")
+    try:
+        if found := new_stackfile.mistakes(answers, directory):
+            for mistake in found:
+                typer.echo(f"error: {mistake}", err=True)
+            raise typer.Exit(1)
+        kept = new_stackfile.keep(file) if file.exists() else None
+        file.write_text(new_stackfile.text(answers, directory, kept), "utf-8")
+    except stackfiles.Unreadable as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        typer.echo(f"error: {file} cannot be written ({error.strerror}): make its folder writable", err=True)
+        raise typer.Exit(2) from None
     steps = next_steps(answers)
     if as_json:
         typer.echo(json.dumps({"stack": name, "file": file.name, "next": steps}, indent=2))

@@ -117,7 +117,11 @@ def text(answers: Answers, folder: pathlib.Path, kept: dict[str, Any] | None = N
 
 def keep(file: pathlib.Path) -> dict[str, Any]:
     """What must outlive a file that is written over: its encryption and its encrypted settings."""
-    content = yaml.safe_load(file.read_text("utf-8"))
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        text = f"{file.name} cannot be read, so its encrypted secrets would be lost: mend it, or move it away"
+        raise stackfiles.Unreadable(text) from None
     if not isinstance(content, dict):
         return {}
     kept = {key: value for key, value in content.items() if key in stackfiles.TOP and key != "config"}
@@ -140,7 +144,9 @@ def domains_of_others(folder: pathlib.Path, name: str) -> dict[str, set[str]]:
         file = next(file for end in ("yaml", "yml") if (file := folder / f"Pulumi.{stack}.{end}").exists())
         dns = stackfiles.read(file, namespace).raw.get("dns")
         listed = dns.get("domains") if isinstance(dns, dict) else None
-        named = [one.get("name") if isinstance(one, dict) else one for one in listed or []]
+        named = [
+            one.get("name") if isinstance(one, dict) else one for one in (listed if isinstance(listed, list) else [])
+        ]
         found[stack] = {str(one) for one in named}
     return found
 

@@ -16,6 +16,10 @@ TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environme
 """What a stack file may consist of."""
 
 
+class Unreadable(Exception):
+    """A file without which a command cannot go on; the message is for the person who ran it."""
+
+
 @dataclasses.dataclass
 class StackFile:
     """What a file says below the project's namespace, which keys are encrypted, and what cannot be read."""
@@ -32,8 +36,12 @@ def names(folder: pathlib.Path) -> list[str]:
 
 
 def project(folder: pathlib.Path) -> str:
-    """The project's name: the namespace of its settings."""
-    return str(yaml.safe_load((folder / "Pulumi.yaml").read_text("utf-8"))["name"])
+    """The project's name: the namespace of its settings. Raises `Unreadable`."""
+    try:
+        return str(yaml.safe_load((folder / "Pulumi.yaml").read_text("utf-8"))["name"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        text = f"{folder} has no Pulumi.yaml with a name: give the project's folder by --directory"
+        raise Unreadable(text) from None
 
 
 def read(file: pathlib.Path, namespace: str) -> StackFile:

@@ -24,8 +24,14 @@ class Block:
 
     def commands(self) -> list[list[str]]:
         """Its simple commands as words, without redirections, assignments and comments."""
-        joined = re.sub(r"\\\n\s*", " ", self.text)
+        joined = re.sub(r"\\\n\s*", " ", typed(self.text))
         return [command for line in joined.splitlines() for command in simple(line)]
+
+
+def typed(text: str) -> str:
+    """What somebody types of a block: where it has prompts, the lines behind them; the others are output."""
+    prompted = re.findall(r"^\$ (.*(?:\\\n.*)*)", text, re.MULTILINE)
+    return "\n".join(prompted) if prompted else text
 
 
 def blocks() -> list[Block]:
@@ -47,8 +53,10 @@ def inline() -> list[Block]:
         fenced = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
         text = fenced.sub(lambda match: re.sub(r"[^\n]", "", match[0]), page.read_text("utf-8"))
         name = str(page.relative_to(PROJECT))
-        spans = re.finditer(r"`((?:python -m|make|pulumi) [^`\n]+)`", text)
-        found += [Block(name, text[: span.start()].count("\n") + 1, span[1], False) for span in spans]
+        spans = re.finditer(r"`((?:[A-Z_]+=\S+ )*(?:python -m|make|pulumi)\s[^`]+)`", text)
+        found += [
+            Block(name, text[: span.start()].count("\n") + 1, re.sub(r"\s+", " ", span[1]), False) for span in spans
+        ]
     return found
 
 

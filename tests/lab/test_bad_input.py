@@ -9,7 +9,7 @@ import engine as engines
 import pytest
 import yaml
 
-from lab import workspace
+from lab import layout, workspace
 
 
 def refused(engine: engines.Engine, *words: str, command: str = "preview", **env: str) -> str:
@@ -100,6 +100,13 @@ def test_config_check_says_the_same_without_an_engine(engine: engines.Engine, tm
     document = yaml.safe_load(workspace.config_file(engine.lab).read_text())
     document["config"]["gitops-platform:dns"]["domains"] = ["not a domain"]
     (tmp_path / "Pulumi.bad.yaml").write_text(yaml.safe_dump(document))
-    run = engine.run("python", "-m", "ops", "config", "check", "--help")
-    assert run.code == 0
-    assert "Example" in run.text
+    (tmp_path / "Pulumi.yaml").write_text((layout.PROJECT / "Pulumi.yaml").read_text())
+    run = engine.run("python", "-m", "ops", "config", "check", "bad", "--directory", str(tmp_path))
+    assert run.code == 1, run.text
+    (mistake,) = run.out.splitlines()
+
+    def change(config: dict[str, Any]) -> None:
+        config["gitops-platform:dns"]["domains"] = ["not a domain"]
+
+    with engine.changed_config(change):
+        refused(engine, *mistake.partition(": ")[2].split(" → "))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import pathlib
+import shutil
 from collections import Counter
 
 import pulumi
 import pytest
+import typer.testing
 import yaml
 
+import settings
+from ops import __main__ as ops
 from tests import recording
 
 STACKS = sorted(file.name.split(".")[1] for file in recording.PROJECT.glob("Pulumi.*.yaml"))
@@ -22,9 +26,9 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key-of-a-test")
 
 
-def config(stack: str) -> dict[str, str]:
+def config(stack: str, folder: pathlib.Path = recording.PROJECT) -> dict[str, str]:
     """A stack file's config as the engine hands it over: texts, everything else as JSON."""
-    document = yaml.safe_load((recording.PROJECT / f"Pulumi.{stack}.yaml").read_text())
+    document = yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text())
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in document["config"].items()}
 
 
@@ -34,21 +38,66 @@ def environment(stack: str, **more: object) -> recording.Recording:
 
 
 def test_the_four_environments_and_the_lab_are_there() -> None:
-    assert STACKS == ["dev", "dev2", "lab", "prd", "sbx"]
+    assert {"dev", "dev2", "lab", "prd", "sbx"} <= set(STACKS)
+
+
+def assert_whole(run: recording.Recording, stack: str, given: dict[str, str]) -> None:
+    """That a run made what these settings ask for: each add-on that is on, each pool."""
+    sections = {key.partition(":")[2]: json.loads(value) for key, value in given.items() if value[:1] in "{["}
+    wanted = settings.parse(sections, stack, {"ionosDnsToken"})
+    addons = {
+        "sealed-secrets": wanted.addons.sealed_secrets, wanted.addons.ingress.controller: wanted.addons.ingress,
+        "external-dns": wanted.addons.external_dns, "cert-manager": wanted.addons.cert_manager,
+    }  # fmt: skip
+    on = {name for name, addon in addons.items() if addon.enabled}
+    applications = {r.name for r in run.of_type("kubernetes:argoproj.io/v1alpha1:Application")}
+    assert applications - {"root"} == on
+    assert set(run.outputs["addons"]) == on
+    assert run.one("kubernetes:helm.sh/v3:Release").name == "argocd"
+    pools = {r.inputs["name"] for r in run.of_type("ionoscloud:k8s/nodePool:NodePool")}
+    assert pools >= ({"default-pool", "ingress-pool"} if wanted.cluster.provider == "ionos" else set())
+    assert bool(pools) == (wanted.cluster.provider == "ionos")
+    if "cert-manager" in on:
+        name = wanted.addons.cert_manager.issuer.name or f"letsencrypt-{stack}-issuer"
+        assert name in run.outputs["clusterIssuers"]
+    assert run.outputs["environment"] == stack
+    assert "kubeconfig" in run.secret_outputs
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_makes_the_whole_environment(stack: str) -> None:
     run = environment(stack)
     assert len(run.resources) <= 100, "a default stack is at most 100 resources"
-    applications = {r.name for r in run.of_type("kubernetes:argoproj.io/v1alpha1:Application")}
-    assert applications == {"sealed-secrets", "ingress-nginx", "external-dns", "cert-manager"}
-    assert run.one("kubernetes:helm.sh/v3:Release").name == "argocd"
-    pools = {r.inputs["name"] for r in run.of_type("ionoscloud:k8s/nodePool:NodePool")}
-    assert pools == {"default-pool", "ingress-pool"}
-    assert f"letsencrypt-{stack}-issuer" in run.outputs["clusterIssuers"]
-    assert run.outputs["environment"] == stack
-    assert run.secret_outputs == {"kubeconfig"}
+    assert_whole(run, stack, config(stack))
+
+
+@pytest.mark.parametrize("controller", ["traefik", "ingress-nginx"])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        "--provider ionos --kubernetes-version 1.34.3",
+        "--provider ionos --kubernetes-version 1.34.3 --dns ionos",
+        "--provider existing --cluster-name factory-1 --kubeconfig-path KUBECONFIG",
+    ],
+    ids=["ionos", "ionos-dns", "existing"],
+)
+def test_a_generated_stack_makes_the_whole_environment(
+    flags: str, controller: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(recording.KUBECONFIG)
+    monkeypatch.setattr("preflight.cluster.problems", lambda *_: iter(()))  # no API server is asked
+    for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
+        shutil.copy(recording.PROJECT / name, tmp_path)
+    words = ["--directory", str(tmp_path), "--domain", "dev3.example.org", "--ingress", controller, "--non-interactive"]
+    given = flags.replace("KUBECONFIG", str(kubeconfig)).split()
+    written = typer.testing.CliRunner().invoke(ops.app, ["new-environment", "dev3", *words, *given])
+    assert written.exit_code == 0, written.output
+    made = config("dev3", tmp_path)
+    secrets = {"gitops-platform:ionosDnsToken": "token"} if "--dns ionos" in flags else {}
+    run = recording.run_main("dev3", {**made, **secrets}, tuple(secrets))
+    assert_whole(run, "dev3", made)
+    assert controller in run.outputs["addons"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -69,11 +118,17 @@ def test_only_production_is_protected(stack: str) -> None:
 
 
 def test_each_environments_records_have_an_owner_of_their_own() -> None:
-    owners = set()
-    for stack in STACKS:
-        application = environment(stack).one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns")
-        owners.add(application.inputs["spec"]["source"]["helm"]["valuesObject"]["txtOwnerId"])
-    assert len(owners) == len(STACKS), "a shared owner id lets one environment delete another's records"
+    owners = [
+        application.inputs["spec"]["source"]["helm"]["valuesObject"]["txtOwnerId"]
+        for stack in STACKS
+        for application in environment(stack).of_type("kubernetes:argoproj.io/v1alpha1:Application")
+        if application.name == "external-dns"
+    ]
+    assert len(owners) >= len(TEAMS)
+    assert len(set(owners)) == len(owners), "a shared owner id lets one environment delete another's records"
+
+
+NGINX = {"ingress": {"controller": "ingress-nginx"}}
 
 
 def test_two_stacks_with_one_environment_name_do_not_share_an_owner() -> None:
@@ -86,7 +141,7 @@ def test_two_stacks_with_one_environment_name_do_not_share_an_owner() -> None:
 
 
 def test_add_ons_wait_for_what_they_need_and_for_nothing_else() -> None:
-    run = environment("sbx")
+    run = environment("sbx", addons=NGINX)
     made = {r.urn: r for r in run.resources}
 
     def needs(name: str) -> set[str]:
@@ -105,7 +160,7 @@ def test_add_ons_wait_for_what_they_need_and_for_nothing_else() -> None:
 
 
 def test_argo_cds_way_in_comes_after_the_controllers_that_clean_up_behind_it() -> None:
-    run = environment("sbx")
+    run = environment("sbx", addons=NGINX)
     made = {r.urn: r for r in run.resources}
     ingress = run.one("kubernetes:networking.k8s.io/v1:Ingress")
     needed = {made[urn].name for urn in ingress.dependencies}
@@ -113,7 +168,7 @@ def test_argo_cds_way_in_comes_after_the_controllers_that_clean_up_behind_it() -
 
 
 def test_argo_cd_knows_the_environment_from_its_start() -> None:
-    run = environment("sbx")
+    run = environment("sbx", addons=NGINX)
     cluster = run.one("kubernetes:core/v1:Secret", "connections-cluster")
     zone = run.outputs["dns"]["zoneId"]
     assert cluster.inputs["metadata"]["annotations"] == {
@@ -132,6 +187,7 @@ def test_no_committed_stack_hands_over(stack: str) -> None:
 def test_the_root_application_comes_after_every_add_on() -> None:
     given = {
         **config("sbx"),
+        "gitops-platform:addons": json.dumps(NGINX),
         "gitops-platform:gitops": json.dumps({"repository": "https://github.com/o/r", "handOver": True}),
         "gitops-platform:gitopsToken": "token-canary",
     }

@@ -99,6 +99,12 @@ def test_one_that_does_not_is_found(line: str) -> None:
     assert any(wrong(command) for command in documented.simple(line)), line
 
 
+def test_what_stands_behind_a_prompt_is_a_command_and_the_rest_is_output() -> None:
+    block = documented.Block("x", 1, "$ python -m ops nothing\nmake dmo\n", False)
+    assert block.commands() == [["python", "-m", "ops", "nothing"]]
+    assert any(wrong(command) for command in block.commands())
+
+
 def test_commands_are_read_as_a_shell_does() -> None:
     line = """A=1 make demo && pulumi stack output x --json | jq -r '.a | .b' > "file"  # and more"""
     expected = [["make", "demo"], ["pulumi", "stack", "output", "x", "--json"], ["jq", "-r", ".a | .b"]]

@@ -207,3 +207,33 @@ def test_the_next_steps_name_stack_secrets_and_ci(project: pathlib.Path) -> None
 def test_every_flag_of_a_setting_exists() -> None:
     text = RUNNER.invoke(ops.app, ["new-environment", "--help"], env={"COLUMNS": "200"}).stdout
     assert all(flag in text for flag in new_stackfile.FLAGS.values())
+
+
+def test_a_file_that_is_no_yaml_is_not_written_over(project: pathlib.Path) -> None:
+    (project / "Pulumi.dev3.yaml").write_text("a: [")
+    result = run(project, "dev3", *IONOS, "--force")
+    assert (result.exit_code, (project / "Pulumi.dev3.yaml").read_text()) == (2, "a: [")
+    assert result.stderr.startswith("error: Pulumi.dev3.yaml cannot be read")
+
+
+def test_another_stack_with_domains_that_are_no_list_is_no_obstacle(project: pathlib.Path) -> None:
+    (project / "Pulumi.dev.yaml").write_text("config: {'gitops-platform:dns': {domains: 5}}")
+    assert run(project, "dev3", *IONOS).exit_code == 0
+
+
+@pytest.mark.parametrize("command", [["new-environment", "dev3", *IONOS], ["config", "check", "dev"]])
+def test_a_folder_that_is_no_project_is_refused_in_a_sentence(command: list[str], project: pathlib.Path) -> None:
+    (project / "Pulumi.yaml").unlink()
+    result = RUNNER.invoke(ops.app, [*command, "--directory", str(project)])
+    assert result.exit_code == 2
+    assert "has no Pulumi.yaml with a name" in result.stderr
+
+
+def test_a_file_that_cannot_be_written_is_said(project: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", full)
+    result = run(project, "dev3", *IONOS)
+    assert result.exit_code == 2
+    assert "cannot be written (No space left on device)" in result.stderr

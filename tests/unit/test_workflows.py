@@ -20,7 +20,8 @@ GITHUB = stackfiles.PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
-ORDER = ["sbx", "dev", "dev2", "prd"]
+TEAMS = ["sbx", "dev", "dev2", "prd"]
+"""The team's environments, in their order; others may stand between them."""
 WRITES = {("pull-request", "comment"): {"pull-requests": "write"}, ("drift", "issue"): {"issues": "write"}}
 READS = {("deploy", "changed"): {"contents": "read", "actions": "read"}}
 
@@ -132,9 +133,10 @@ def test_every_job_ends_some_time() -> None:
 
 def test_environments_are_deployed_in_their_order_and_a_failure_stops_the_rest() -> None:
     chain = {name: job for name, job in workflow("deploy")["jobs"].items() if "uses" in job}
-    assert list(chain) == ORDER
+    order = list(chain)
+    assert [stack for stack in order if stack in TEAMS] == TEAMS
     for place, (stack, job) in enumerate(chain.items()):
-        assert job["needs"] == ["changed", *ORDER[:place]], "a skipped one in between must not hide an earlier failure"
+        assert job["needs"] == ["changed", *order[:place]], "a skipped one in between must not hide an earlier failure"
         assert job["with"] == {"stack": stack}
         assert f"'{stack}'" in job["if"], "an environment that nothing changed for is left out"
         if place:
@@ -144,7 +146,8 @@ def test_environments_are_deployed_in_their_order_and_a_failure_stops_the_rest()
 
 def test_every_committed_stack_is_deployed() -> None:
     committed = {stack for stack in stackfiles.names(stackfiles.PROJECT) if stack != changed_stacks.LAB}
-    assert committed == set(ORDER), "add the environment to .github/workflows/deploy.yml, in its place"
+    deployed = {name for name, job in workflow("deploy")["jobs"].items() if "uses" in job}
+    assert committed == deployed, "add the environment to .github/workflows/deploy.yml, in its place"
 
 
 def test_up_is_behind_its_github_environment_alone_and_looks_whether_it_works() -> None:
