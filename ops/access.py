@@ -177,7 +177,9 @@ def check(
     for one in deviations:
         say(f"error: {access_check.told(one, owner)}")
     for what in result.unguarded:
-        say(f"error: {what} is missing: without it roles let owners see Secrets; `pulumi up --refresh` makes it again")
+        say(
+            f"error: {what} is missing: without it roles allow more than promised; `pulumi up --refresh` makes it again"
+        )
     if not result.ok:
         raise typer.Exit(1)
     if not as_json:

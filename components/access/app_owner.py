@@ -115,7 +115,7 @@ def create(wanted: Sequence[AppOwnerArgs], opts: pulumi.ResourceOptions) -> list
     """A component per namespace, and the roles that they share; nothing without owners."""
     if not wanted:
         return []
-    shared = roles.Roles("app-owner-roles", roles.RolesArgs(wanted[0].environment), opts)
+    shared = roles.Roles("app-owner-roles", roles.RolesArgs(), opts)
     after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=shared.last))
     return [AppOwner(args.namespace, args, after) for args in wanted]
 

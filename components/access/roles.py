@@ -8,9 +8,13 @@ to `view` itself, which others on the cluster are bound to as well. Traps that d
   `update` and `deletecollection`: whoever may not read gets `create` and `delete` alone.
 - `delete` answers with the object when the deletion has to wait (for a finalizer, or in the foreground).
 - A Secret of type service-account-token is filled by Kubernetes with a token of the account it names, and a
-  SealedSecret can ask for such a Secret: both would hand out the rights of other accounts of the namespace.
+  SealedSecret can ask for such a Secret: both would hand out the rights of other accounts of the namespace. In a
+  SealedSecret's deprecated field `data` the type is inside of what is encrypted.
+- Whoever may update a Namespace object may take its labels off: Pod Security's, and the one that the policy's own
+  binding goes by. A namespaceSelector does not see that, since it is given the labels that are to be.
 
-RBAC cannot tell these cases apart; the ValidatingAdmissionPolicy does.
+RBAC cannot tell these cases apart; two ValidatingAdmissionPolicies do. They bind the namespace's service accounts,
+any of which an owner's pod can act for, and Argo CD and sealed-secrets, which do what the owner's objects say.
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
@@ -18,6 +22,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-pol
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -28,6 +33,7 @@ ROLE = "app-owner"
 READS_SECRETS = "app-owner-reads-secrets"
 RUNS_COMMANDS = "app-owner-exec"
 POLICY = "app-owner"
+NAMESPACE_POLICY = "app-owner-namespace"
 OWNER_LABEL = "gitops-platform/owner"
 PART_LABEL = "gitops-platform/aggregate-to-app-owner"
 VIEW_LABEL = "rbac.authorization.k8s.io/aggregate-to-view"
@@ -58,22 +64,30 @@ RULES: list[dict[str, Any]] = [
 ]
 """What an app owner may do beyond `view`."""
 SECRETS_RULES = [{"apiGroups": [""], "resources": ["secrets"], "verbs": [*READ, "update", "patch"]}]
+BOUNDS = {
+    "": ["resourcequotas", "limitranges"],
+    "networking.k8s.io": ["networkpolicies"],
+    "rbac.authorization.k8s.io": ["roles", "rolebindings"],
+}
+"""Kinds among which are objects that the program makes in each namespace, all named `app-owner…`."""
+OWNED: list[dict[str, Any]] = [{"key": OWNER_LABEL, "operator": "Exists"}]
 EXEC_RULES = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}]
 
 
 @dataclasses.dataclass(frozen=True)
 class RolesArgs:
-    """`environment` ends the names of the owners' service accounts."""
+    """`acting`: namespaces of controllers that do in an owner's namespace what the owner asks them for."""
 
-    environment: str
+    acting: Sequence[str] = ("argocd", "sealed-secrets")
 
 
 class Roles(pulumi.ComponentResource):
     """The app owners' rights.
 
     Children: ClusterRole `app-owner`, which collects `view`'s parts and `app-owner-rules`; ClusterRoles
-    `app-owner-reads-secrets` and `app-owner-exec` for those who are granted more; a
-    ValidatingAdmissionPolicy and its binding.
+    `app-owner-reads-secrets` and `app-owner-exec` for those who are granted more; the
+    ValidatingAdmissionPolicies `app-owner` (in the namespaces) and `app-owner-namespace` (the Namespace
+    objects), each with its binding.
     """
 
     last: list[pulumi.Resource]
@@ -84,14 +98,18 @@ class Roles(pulumi.ComponentResource):
         selectors = [{"matchLabels": {label: "true"}} for label in (VIEW_LABEL, PART_LABEL)]
         self._made(opts, f"{ROLE}-rules", RBAC, "ClusterRole", {"rules": RULES}, {PART_LABEL: "true"})
         collecting = {"aggregationRule": {"clusterRoleSelectors": selectors}}
-        policy, bound = {"spec": policy_spec(args.environment)}, {"spec": binding_spec()}
         self.last = [
             self._made(opts, ROLE, RBAC, "ClusterRole", collecting),
             self._made(opts, READS_SECRETS, RBAC, "ClusterRole", {"rules": SECRETS_RULES}),
             self._made(opts, RUNS_COMMANDS, RBAC, "ClusterRole", {"rules": EXEC_RULES}),
-            self._made(opts, POLICY, ADMISSION, "ValidatingAdmissionPolicy", policy),
-            self._made(opts, POLICY, ADMISSION, "ValidatingAdmissionPolicyBinding", bound),
         ]
+        for policy, spec, bound in (
+            (POLICY, policy_spec(args.acting), binding_spec()),
+            (NAMESPACE_POLICY, namespace_policy_spec(args.acting), namespace_binding_spec()),
+        ):
+            for kind, content in (("", spec), ("Binding", bound)):
+                made = self._made(opts, policy, ADMISSION, f"ValidatingAdmissionPolicy{kind}", {"spec": content})
+                self.last.append(made)
         self.register_outputs({})
 
     def _made(
@@ -108,9 +126,15 @@ class Roles(pulumi.ComponentResource):
         return manifests.Manifest(name, manifest, options.child(self, opts))
 
 
-def policy_spec(environment: str) -> dict[str, Any]:
-    """The ValidatingAdmissionPolicy's spec: what owners' service accounts may not do although RBAC lets them."""
-    account = f"'system:serviceaccount:' + request.namespace + ':' + request.namespace + '-sa-{environment}'"
+def acting_for_owner(namespace: str, acting: Sequence[str]) -> dict[str, str]:
+    """The matchCondition: a service account of the namespace (an expression), or of one of the acting namespaces."""
+    names = ", ".join([namespace, *(f"'{name}'" for name in acting)])
+    account = "request.userInfo.username.startsWith('system:serviceaccount:' + name + ':')"
+    return {"name": "owner", "expression": f"[{names}].exists(name, {account})"}
+
+
+def policy_spec(acting: Sequence[str]) -> dict[str, Any]:
+    """The spec of policy `app-owner`: what is refused in owners' namespaces, whatever RBAC lets one do."""
     reads = "authorizer.group('').resource('secrets').namespace(request.namespace).check('get').allowed()"
     return {
         "failurePolicy": "Fail",
@@ -128,21 +152,46 @@ def policy_spec(environment: str) -> dict[str, Any]:
                     "resources": ["sealedsecrets"],
                     "operations": ["CREATE", "UPDATE"],
                 },
+                *(
+                    {
+                        "apiGroups": [group],
+                        "apiVersions": ["*"],
+                        "resources": kinds,
+                        "operations": ["CREATE", "UPDATE", "DELETE"],
+                    }
+                    for group, kinds in BOUNDS.items()
+                ),
             ]
         },
-        "matchConditions": [{"name": "owner", "expression": f"request.userInfo.username == {account}"}],
+        "matchConditions": [acting_for_owner("request.namespace", acting)],
         "variables": [
             {
                 "name": "type",
                 "expression": (
                     "request.operation == 'DELETE' ? '' : request.resource.resource == 'secrets' "
-                    "? dyn(object).?type.orValue('') : dyn(object).?spec.template.type.orValue('')"
+                    "? dyn(object).?type.orValue('') : request.resource.resource == 'sealedsecrets' "
+                    "? dyn(object).?spec.template.type.orValue('') : ''"
+                ),
+            },
+            {
+                "name": "hidden",
+                "expression": (
+                    "request.resource.resource == 'sealedsecrets' && dyn(object).?spec.data.orValue(null) != null"
+                ),
+            },
+            {
+                "name": "bound",
+                "expression": (
+                    "!(request.resource.resource in ['secrets', 'sealedsecrets']) && "
+                    "dyn(request.operation == 'CREATE' ? object : oldObject).metadata.?name.orValue('')"
+                    f".startsWith('{ROLE}')"
                 ),
             },
             {
                 "name": "waits",
                 "expression": (
-                    "request.operation == 'DELETE' && (size(dyn(oldObject).metadata.?finalizers.orValue([])) > 0 "
+                    "request.resource.resource == 'secrets' && request.operation == 'DELETE' "
+                    "&& (size(dyn(oldObject).metadata.?finalizers.orValue([])) > 0 "
                     "|| dyn(request.options).?propagationPolicy.orValue('Background') != 'Background' "
                     "|| dyn(request.options).?orphanDependents.orValue(false))"
                 ),
@@ -152,6 +201,16 @@ def policy_spec(environment: str) -> dict[str, Any]:
             {
                 "expression": f"variables.type != '{TOKEN_TYPE}'",
                 "message": "app owners make no tokens: ask the platform team for a kubeconfig",
+                "reason": "Forbidden",
+            },
+            {
+                "expression": "!variables.hidden",
+                "message": "spec.data hides what kind of Secret it makes: seal it again, into spec.encryptedData",
+                "reason": "Forbidden",
+            },
+            {
+                "expression": "!variables.bound",
+                "message": "the rights and bounds of this namespace are the platform team's to change",
                 "reason": "Forbidden",
             },
             {
@@ -167,10 +226,34 @@ def policy_spec(environment: str) -> dict[str, Any]:
 
 
 def binding_spec() -> dict[str, Any]:
-    """The binding's spec: the policy holds in the owners' namespaces."""
-    owned = [{"key": OWNER_LABEL, "operator": "Exists"}]
-    return {
-        "policyName": POLICY,
-        "validationActions": ["Deny"],
-        "matchResources": {"namespaceSelector": {"matchExpressions": owned}},
+    """The spec of policy `app-owner`'s binding: it holds in the owners' namespaces."""
+    selected = {"namespaceSelector": {"matchExpressions": OWNED}}
+    return {"policyName": POLICY, "validationActions": ["Deny"], "matchResources": selected}
+
+
+def namespace_policy_spec(acting: Sequence[str]) -> dict[str, Any]:
+    """The spec of policy `app-owner-namespace`: nobody changes or deletes the namespace from inside of it."""
+    rule = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": ["namespaces"],
+        "operations": ["UPDATE", "DELETE"],
     }
+    return {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule]},
+        "matchConditions": [acting_for_owner("request.name", acting)],
+        "validations": [
+            {
+                "expression": "false",
+                "message": "an app owner's namespace, its labels among it, is the platform team's to change",
+                "reason": "Forbidden",
+            }
+        ],
+    }
+
+
+def namespace_binding_spec() -> dict[str, Any]:
+    """The spec of its binding. An objectSelector is asked about the object as it was, too."""
+    selected = {"objectSelector": {"matchExpressions": OWNED}}
+    return {"policyName": NAMESPACE_POLICY, "validationActions": ["Deny"], "matchResources": selected}
