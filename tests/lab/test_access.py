@@ -141,7 +141,9 @@ def test_no_grant_for_everybody_reaches_into_another_namespace(
     for namespace in sorted(everywhere):
         review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
                   "spec": {"namespace": namespace}}  # fmt: skip
-        run = owner_kubectl(engine, files[name], "create", "-o", "json", "-f", "-", stdin=json.dumps(review))
+        run = owner_kubectl(
+            engine, files[name], "create", "--validate=false", "-o", "json", "-f", "-", stdin=json.dumps(review)
+        )
         assert run.code == 0, run.text
         granted = {
             (verb, f"{resource}.{group}")
