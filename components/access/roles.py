@@ -6,17 +6,9 @@ to `view` itself, which others on the cluster are bound to as well. Traps that d
 
 - `list` and `watch` of Secrets show their content as `get` does, and so does the answer to every `patch`,
   `update` and `deletecollection`: whoever may not read gets `create` and `delete` alone.
-- `delete` answers with the object when the deletion has to wait (for a finalizer, or in the foreground).
-- A Secret of type service-account-token is filled by Kubernetes with a token of the account it names, and a
-  SealedSecret can ask for such a Secret: both would hand out the rights of other accounts of the namespace. In a
-  SealedSecret's deprecated field `data` the type is inside of what is encrypted.
-- Whoever may update a Namespace object may take its labels off: Pod Security's, and the one that the policy's own
-  binding goes by. A namespaceSelector does not see that, since it is given the labels that are to be.
 
-RBAC cannot tell these cases apart; two ValidatingAdmissionPolicies do. They bind the namespace's service accounts,
-any of which an owner's pod can act for, and Argo CD and sealed-secrets, which do what the owner's objects say.
+What RBAC cannot tell apart, admission policies do (`admission.py`).
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
-https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 
 from __future__ import annotations
@@ -28,20 +20,16 @@ from typing import Any
 import pulumi
 
 from components import manifests, options
+from components.access import admission
 
 ROLE = "app-owner"
 READS_SECRETS = "app-owner-reads-secrets"
 RUNS_COMMANDS = "app-owner-exec"
-POLICY = "app-owner"
-NAMESPACE_POLICY = "app-owner-namespace"
-OWNER_LABEL = "gitops-platform/owner"
 PART_LABEL = "gitops-platform/aggregate-to-app-owner"
 VIEW_LABEL = "rbac.authorization.k8s.io/aggregate-to-view"
 
 RBAC = "rbac.authorization.k8s.io/v1"
-ADMISSION = "admissionregistration.k8s.io/v1"
 READ = ["get", "list", "watch"]
-TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 (a name)
 
 RULES: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
@@ -64,13 +52,6 @@ RULES: list[dict[str, Any]] = [
 ]
 """What an app owner may do beyond `view`."""
 SECRETS_RULES = [{"apiGroups": [""], "resources": ["secrets"], "verbs": [*READ, "update", "patch"]}]
-BOUNDS = {
-    "": ["resourcequotas", "limitranges"],
-    "networking.k8s.io": ["networkpolicies"],
-    "rbac.authorization.k8s.io": ["roles", "rolebindings"],
-}
-"""Kinds among which are objects that the program makes in each namespace, all named `app-owner…`."""
-OWNED: list[dict[str, Any]] = [{"key": OWNER_LABEL, "operator": "Exists"}]
 EXEC_RULES = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}]
 
 
@@ -104,11 +85,15 @@ class Roles(pulumi.ComponentResource):
             self._made(opts, RUNS_COMMANDS, RBAC, "ClusterRole", {"rules": EXEC_RULES}),
         ]
         for policy, spec, bound in (
-            (POLICY, policy_spec(args.acting), binding_spec()),
-            (NAMESPACE_POLICY, namespace_policy_spec(args.acting), namespace_binding_spec()),
+            (admission.POLICY, admission.policy_spec(args.acting), admission.binding_spec()),
+            (
+                admission.NAMESPACE_POLICY,
+                admission.namespace_policy_spec(args.acting),
+                admission.namespace_binding_spec(),
+            ),
         ):
             for kind, content in (("", spec), ("Binding", bound)):
-                made = self._made(opts, policy, ADMISSION, f"ValidatingAdmissionPolicy{kind}", {"spec": content})
+                made = self._made(opts, policy, admission.API, f"ValidatingAdmissionPolicy{kind}", {"spec": content})
                 self.last.append(made)
         self.register_outputs({})
 
@@ -124,136 +109,3 @@ class Roles(pulumi.ComponentResource):
         metadata = {"name": name, "labels": {"purpose": "infra", **(labels or {})}}
         manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
         return manifests.Manifest(name, manifest, options.child(self, opts))
-
-
-def acting_for_owner(namespace: str, acting: Sequence[str]) -> dict[str, str]:
-    """The matchCondition: a service account of the namespace (an expression), or of one of the acting namespaces."""
-    names = ", ".join([namespace, *(f"'{name}'" for name in acting)])
-    account = "request.userInfo.username.startsWith('system:serviceaccount:' + name + ':')"
-    return {"name": "owner", "expression": f"[{names}].exists(name, {account})"}
-
-
-def policy_spec(acting: Sequence[str]) -> dict[str, Any]:
-    """The spec of policy `app-owner`: what is refused in owners' namespaces, whatever RBAC lets one do."""
-    reads = "authorizer.group('').resource('secrets').namespace(request.namespace).check('get').allowed()"
-    return {
-        "failurePolicy": "Fail",
-        "matchConstraints": {
-            "resourceRules": [
-                {
-                    "apiGroups": [""],
-                    "apiVersions": ["v1"],
-                    "resources": ["secrets"],
-                    "operations": ["CREATE", "UPDATE", "DELETE"],
-                },
-                {
-                    "apiGroups": ["bitnami.com"],
-                    "apiVersions": ["*"],
-                    "resources": ["sealedsecrets"],
-                    "operations": ["CREATE", "UPDATE"],
-                },
-                *(
-                    {
-                        "apiGroups": [group],
-                        "apiVersions": ["*"],
-                        "resources": kinds,
-                        "operations": ["CREATE", "UPDATE", "DELETE"],
-                    }
-                    for group, kinds in BOUNDS.items()
-                ),
-            ]
-        },
-        "matchConditions": [acting_for_owner("request.namespace", acting)],
-        "variables": [
-            {
-                "name": "type",
-                "expression": (
-                    "request.operation == 'DELETE' ? '' : request.resource.resource == 'secrets' "
-                    "? dyn(object).?type.orValue('') : request.resource.resource == 'sealedsecrets' "
-                    "? dyn(object).?spec.template.type.orValue('') : ''"
-                ),
-            },
-            {
-                "name": "hidden",
-                "expression": (
-                    "request.resource.resource == 'sealedsecrets' && dyn(object).?spec.data.orValue(null) != null"
-                ),
-            },
-            {
-                "name": "bound",
-                "expression": (
-                    "!(request.resource.resource in ['secrets', 'sealedsecrets']) && "
-                    "dyn(request.operation == 'CREATE' ? object : oldObject).metadata.?name.orValue('')"
-                    f".startsWith('{ROLE}')"
-                ),
-            },
-            {
-                "name": "waits",
-                "expression": (
-                    "request.resource.resource == 'secrets' && request.operation == 'DELETE' "
-                    "&& (size(dyn(oldObject).metadata.?finalizers.orValue([])) > 0 "
-                    "|| dyn(request.options).?propagationPolicy.orValue('Background') != 'Background' "
-                    "|| dyn(request.options).?orphanDependents.orValue(false))"
-                ),
-            },
-        ],
-        "validations": [
-            {
-                "expression": f"variables.type != '{TOKEN_TYPE}'",
-                "message": "app owners make no tokens: ask the platform team for a kubeconfig",
-                "reason": "Forbidden",
-            },
-            {
-                "expression": "!variables.hidden",
-                "message": "spec.data hides what kind of Secret it makes: seal it again, into spec.encryptedData",
-                "reason": "Forbidden",
-            },
-            {
-                "expression": "!variables.bound",
-                "message": "the rights and bounds of this namespace are the platform team's to change",
-                "reason": "Forbidden",
-            },
-            {
-                "expression": f"!variables.waits || {reads}",
-                "message": (
-                    "the answer would show the Secret: delete it in the background (kubectl's default); "
-                    "one with finalizers only the platform team can delete"
-                ),
-                "reason": "Forbidden",
-            },
-        ],
-    }
-
-
-def binding_spec() -> dict[str, Any]:
-    """The spec of policy `app-owner`'s binding: it holds in the owners' namespaces."""
-    selected = {"namespaceSelector": {"matchExpressions": OWNED}}
-    return {"policyName": POLICY, "validationActions": ["Deny"], "matchResources": selected}
-
-
-def namespace_policy_spec(acting: Sequence[str]) -> dict[str, Any]:
-    """The spec of policy `app-owner-namespace`: nobody changes or deletes the namespace from inside of it."""
-    rule = {
-        "apiGroups": [""],
-        "apiVersions": ["v1"],
-        "resources": ["namespaces"],
-        "operations": ["UPDATE", "DELETE"],
-    }
-    return {
-        "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [rule]},
-        "matchConditions": [acting_for_owner("request.name", acting)],
-        "validations": [
-            {
-                "expression": "false",
-                "message": "an app owner's namespace, its labels among it, is the platform team's to change",
-                "reason": "Forbidden",
-            }
-        ],
-    }
-
-
-def namespace_binding_spec() -> dict[str, Any]:
-    """The spec of its binding. An objectSelector is asked about the object as it was, too."""
-    selected = {"objectSelector": {"matchExpressions": OWNED}}
-    return {"policyName": NAMESPACE_POLICY, "validationActions": ["Deny"], "matchResources": selected}

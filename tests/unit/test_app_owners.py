@@ -9,7 +9,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.access import app_owner, roles
+from components.access import admission, app_owner, roles
 from components.gitops import project
 from preflight import owners
 from settings import app_owners
@@ -159,8 +159,8 @@ def test_without_the_right_to_read_no_verb_answers_with_a_secret(verb: str) -> N
 
 def test_the_policies_hold_for_whoever_acts_for_an_owner_and_for_what_is_an_owners_alone() -> None:
     owned = {"matchExpressions": [{"key": "gitops-platform/owner", "operator": "Exists"}]}
-    assert roles.binding_spec()["matchResources"] == {"namespaceSelector": owned}
-    assert roles.namespace_binding_spec()["matchResources"] == {"objectSelector": owned}, (
+    assert admission.binding_spec()["matchResources"] == {"namespaceSelector": owned}
+    assert admission.namespace_binding_spec()["matchResources"] == {"objectSelector": owned}, (
         "a namespaceSelector is given the labels that are to be, and so never sees the owner's taken off"
     )
     made = {r.name: r.inputs["spec"] for r in made_policies()}
