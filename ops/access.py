@@ -181,7 +181,9 @@ def check(
     for one in deviations:
         say(f"error: {access_check.told(one, owner)}")
     for what in result.unguarded:
-        say(f"error: {what} is missing: without it roles let owners see Secrets; `pulumi up --refresh` makes it again")
+        say(
+            f"error: {what} is missing: without it roles allow more than promised; `pulumi up --refresh` makes it again"
+        )
     if result.alive:
         say(f"error: {result.alive}")
     if not result.ok:

@@ -158,17 +158,22 @@ def ask(cluster: Kubectl, owner: Owner, asked: Sequence[Question]) -> list[bool]
 
 
 def unguarded(cluster: Kubectl, owner: Owner) -> list[str]:
-    """What is missing of the admission policy: roles cannot say that a deletion must not show a Secret."""
-    api, name = "/apis/admissionregistration.k8s.io/v1", access_promise.GUARD
-    binding = cluster.get(f"{api}/validatingadmissionpolicybindings/{name}")
+    """What is missing of the admission policies: roles cannot say that a deletion must not show a Secret."""
+    api = "/apis/admissionregistration.k8s.io/v1"
+    missing: dict[str, bool] = {}
+    for name in access_promise.GUARDS:
+        binding = cluster.get(f"{api}/validatingadmissionpolicybindings/{name}")
+        actions = ((binding or {}).get("spec") or {}).get("validationActions") or []
+        policy = cluster.get(f"{api}/validatingadmissionpolicies/{name}")
+        missing |= {
+            f"ValidatingAdmissionPolicy {name}": policy is None,
+            f"ValidatingAdmissionPolicyBinding {name}": "Deny" not in actions,
+        }
     namespace = cluster.get(f"/api/v1/namespaces/{owner.namespace}") or {"metadata": {}}
-    missing = {
-        f"ValidatingAdmissionPolicy {name}": cluster.get(f"{api}/validatingadmissionpolicies/{name}") is None,
-        f"ValidatingAdmissionPolicyBinding {name}": "Deny" not in (((binding or {}).get("spec") or {}).get(
-            "validationActions") or []),
-        f"label {access_promise.GUARDED_BY} of namespace {owner.namespace}": access_promise.GUARDED_BY
-        not in (namespace["metadata"].get("labels") or {}),
-    }  # fmt: skip
+    labels = namespace["metadata"].get("labels") or {}
+    missing[f"label {access_promise.GUARDED_BY} of namespace {owner.namespace}"] = (
+        access_promise.GUARDED_BY not in labels
+    )
     return [what for what, lacks in missing.items() if lacks]
 
 

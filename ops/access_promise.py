@@ -74,8 +74,8 @@ EVERYBODYS = {
 }
 """What everybody who signs in may do in the cluster: ask what they may do, and who they are."""
 
-GUARD, GUARDED_BY = "app-owner", "gitops-platform/owner"
-"""The ValidatingAdmissionPolicy (and its binding) for what roles cannot tell apart, and the label it goes by."""
+GUARDS, GUARDED_BY = ("app-owner", "app-owner-namespace"), "gitops-platform/owner"
+"""ValidatingAdmissionPolicies (and their bindings) for what roles cannot tell apart, and the label they go by."""
 
 
 def own(known: Iterable[str], *, read_secrets: bool, exec: bool) -> dict[str, tuple[str, ...]]:

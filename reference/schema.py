@@ -33,6 +33,7 @@ LIMITS: dict[Callable[..., Any], dict[str, Any]] = {
     checks.label_key: {"pattern": checks.LABEL_KEY},
     checks.label_value: {"pattern": checks.LABEL_VALUE},
     checks.github_name: {"pattern": checks.GITHUB_NAME},
+    checks.github_team: {"pattern": checks.GITHUB_TEAM},
 }
 """What a JSON Schema can say of a check; of any other one it says the type alone."""
 

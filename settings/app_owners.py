@@ -15,10 +15,14 @@ from settings import base, checks, errors
 
 RESERVED = ("default", "argocd", "sealed-secrets", "ingress-nginx", "traefik", "external-dns", "cert-manager")
 """Namespaces of the cluster and of the platform, besides `kube-*`; whether an add-on is on or off."""
-STANDING_PROJECTS = ("default", "platform")
+STANDING_PROJECTS = ("default", "platform", "root")
 """AppProjects that are there without an owner; an organization's has the organization's name."""
 BOUNDS = ("ResourceQuota", "LimitRange")
 """Kinds by which the platform bounds a namespace: never an owner's to deploy."""
+RIGHTS = ("rbac.authorization.k8s.io", ("Role", "RoleBinding"))
+"""Kinds that give rights: Argo CD may give any, so an owner that deploys one has made itself administrator."""
+ARGO_CDS = ("argoproj.io", ("Application", "ApplicationSet", "AppProject"))
+"""Argo CD's own kinds: an Application may name another project."""
 CLUSTER_KINDS = frozenset({
     "APIService", "ClusterIssuer", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass",
     "Namespace", "Node", "PersistentVolume", "PriorityClass", "StorageClass",
@@ -74,21 +78,34 @@ def _number(value: Any) -> Any:
 
 def _source(value: str) -> str:
     address = checks.repository(value)
-    path = re.sub(r"^(\w+://[^/]*/?|[^/:]+:)", "", address)
-    if "*" in address.removesuffix(path) or path.startswith("*"):
-        raise base.refuse("it opens everybody's repositories", "write out host and owner: https://github.com/example/*")
+    if found := re.search(r"[?\[\]{}!\\]", address):
+        raise base.refuse(f"{found[0]} is a pattern to Argo CD", "write the address out, with no other pattern than *")
+    owner, _, last = re.sub(r"^(\w+://[^/]*/?|[^/:]+:)", "", address).strip("/").rpartition("/")
+    # In several parts at once it would match `..` as well, which git follows out of the owner's repositories.
+    if "*" in address.removesuffix(last) or (not owner and "*" in last) or "**" in last:
+        fix = "write out host and owner, with * in the last part alone: https://github.com/example/*"
+        raise base.refuse("it opens everybody's repositories", fix)
     return address
 
 
 def _kind(value: str) -> str:
     if not KIND.fullmatch(value):
         raise base.refuse(f"{checks.show(value)} is no kind", "write group/Kind, such as apps/Deployment, or Service")
-    name = value.rpartition("/")[2]
+    group, _, name = value.rpartition("/")
     if name in CLUSTER_KINDS:
         raise base.refuse(f"{name} belongs to the whole cluster", "remove it: owners deploy into their namespaces only")
     if name in BOUNDS:
         raise base.refuse(f"{name} is how the platform bounds a namespace", "remove it; see quota and limits")
+    if _is_one(group, name, RIGHTS):
+        fix = "remove it: the platform team deploys Roles, or the chart is installed without (often rbac.create: false)"
+        raise base.refuse(f"with {name} an owner could give itself every right", fix)
+    if _is_one(group, name, ARGO_CDS):
+        raise base.refuse(f"{name} is Argo CD's own and could name another project", "remove it")
     return value
+
+
+def _is_one(group: str, name: str, kinds: tuple[str, tuple[str, ...]]) -> bool:
+    return name in (*kinds[1], "*") if group == kinds[0] else not group and name in kinds[1]
 
 
 Amount = Annotated[
@@ -116,13 +133,13 @@ class OwnerArgocd(base.Section):
     """The organization's own corner of Argo CD: an AppProject of its name, limited to its namespaces."""
 
     repositories: list[Annotated[str, pydantic.AfterValidator(_source)]] = base.field(
-        says="Git and chart repositories it deploys from; `*` stands for a part of the path.",
+        says="Git and chart repositories it deploys from; `*` stands for any name in the last part of the path.",
         example=["https://github.com/example/apps"],
         min_length=1,
     )
     allowed_kinds: list[Annotated[str, pydantic.AfterValidator(_kind)]] = base.field(
         [],
-        says="Kinds it may deploy, as group/Kind; empty: everything that belongs to a namespace, but for its bounds.",
+        says="Kinds it may deploy, as group/Kind; empty: all of a namespace but its bounds and rights.",
         example=["apps/Deployment", "Service"],
     )
 
@@ -156,8 +173,10 @@ class AppOwner(base.Section):
     argocd: OwnerArgocd | None = base.field(
         None, says="Its project in Argo CD.", example={"repositories": ["https://github.com/example/apps"]}
     )
-    github_team: Annotated[str, pydantic.AfterValidator(checks.github_name)] | None = base.field(
-        None, says="Team of argocd.github.organization that sees and syncs its Applications.", example="example-devs"
+    github_team: Annotated[str, pydantic.AfterValidator(checks.github_team)] | None = base.field(
+        None,
+        says="Team of argocd.github.organization that sees and syncs its Applications, as in the team's address.",
+        example="example-devs",
     )
 
 

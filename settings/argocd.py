@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import pydantic
@@ -19,8 +19,8 @@ class Github(base.Section):
     organization: Annotated[str, pydantic.AfterValidator(checks.github_name)] = base.field(
         says="Whose members may sign in.", example="DOME-Marketplace"
     )
-    teams: list[Annotated[str, pydantic.AfterValidator(checks.github_name)]] = base.field(
-        [], says="Only these teams of the organization; empty: all members.", example=["devops"]
+    teams: list[Annotated[str, pydantic.AfterValidator(checks.github_team)]] = base.field(
+        [], says="Only these teams, as in their addresses on GitHub; empty: all members.", example=["devops"]
     )
 
 
@@ -65,7 +65,20 @@ def rules(argocd: Argocd, domains: dns.Dns, secrets: set[str]) -> Iterator[error
     if argocd.github is not None and "githubClientSecret" not in secrets:
         fix = "run `pulumi config set --secret githubClientSecret`"
         yield errors.Mistake("githubClientSecret", "argocd.github needs this secret", fix)
+    if argocd.github is not None:
+        yield from _admins(argocd.rbac.admins, argocd.github.organization)
     if argocd.github is None and not argocd.admin_enabled:
         problem = "without GitHub and without admin nobody can sign in"
         fix = "write argocd.github, or argocd.adminEnabled: true"
         yield errors.Mistake("argocd.adminEnabled", problem, fix, ("argocd.github",))
+
+
+def _admins(admins: Sequence[str], organization: str) -> Iterator[errors.Mistake]:
+    """Groups of the organization that nobody is ever in: Argo CD compares names as Dex gives them."""
+    for place, admin in enumerate(admins):
+        prefix, _, team = admin.partition(":")
+        if team and prefix.lower() == organization.lower():
+            good = f"{organization}:{checks.team_slug(team)}"
+            if admin != good:
+                problem = f"{admin} would never match: Argo CD compares upper and lower case, and teams are in lower"
+                yield errors.Mistake(f"argocd.rbac.admins[{place}]", problem, f"write {good}", ("argocd.github",))

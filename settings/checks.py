@@ -22,6 +22,7 @@ REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 ROLE = re.compile(r"(role:[A-Za-z0-9_-]+)?")
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 GITHUB_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+GITHUB_TEAM = re.compile(r"[a-z0-9_-]{1,100}")
 
 
 def show(value: object, limit: int = 60) -> str:
@@ -272,4 +273,17 @@ def github_name(value: str) -> str:
     """A GitHub organization or team."""
     if not GITHUB_NAME.fullmatch(value):
         raise base.refuse(f"{show(value)} is no name on GitHub", "write the name alone, such as DOME-Marketplace")
+    return value
+
+
+def team_slug(name: str) -> str:
+    """What GitHub most likely makes of a team's name."""
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")[:100]
+
+
+def github_team(value: str) -> str:
+    """A GitHub team as Dex calls it: by its slug, which is the end of the team's address."""
+    if not GITHUB_TEAM.fullmatch(value):
+        fix = f"write the end of the team's address on GitHub, probably {team_slug(value) or 'devops'}"
+        raise base.refuse(f"{show(value)} would never match: at sign-in GitHub's teams are in lower case", fix)
     return value

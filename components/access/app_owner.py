@@ -11,7 +11,7 @@ import pulumi
 
 import kubeconfigs
 from components import manifests, options
-from components.access import roles
+from components.access import admission, roles
 
 NAME = "app-owner"
 """Name of every object in the namespace that only this program makes, but for the service account."""
@@ -111,7 +111,7 @@ class AppOwner(pulumi.ComponentResource):
         self, name: str, args: AppOwnerArgs, admin: pulumi.Input[str], account: pulumi.Resource
     ) -> pulumi.Output[str]:
         notes = {"kubernetes.io/service-account.name": args.service_account}
-        manifest = _manifest(args, "v1", "Secret", f"{args.service_account}-token", type=roles.TOKEN_TYPE)
+        manifest = _manifest(args, "v1", "Secret", f"{args.service_account}-token", type=admission.TOKEN_TYPE)
         manifest["metadata"]["annotations"] = notes
         opts = pulumi.ResourceOptions(parent=self, depends_on=[account])
         secret = manifests.Manifest(name, manifest, opts, outputs=["data"])
@@ -125,7 +125,7 @@ def create(
     """A component per namespace, and the roles that they share; nothing without owners. `after`: as in `AppOwner`."""
     if not wanted:
         return []
-    shared = roles.Roles("app-owner-roles", roles.RolesArgs(wanted[0].environment), opts)
+    shared = roles.Roles("app-owner-roles", roles.RolesArgs(), opts)
     bound = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=shared.last))
     return [AppOwner(args.namespace, args, bound, after) for args in wanted]
 
@@ -170,7 +170,7 @@ def bounds(args: AppOwnerArgs) -> list[dict[str, Any]]:
 def labels(args: AppOwnerArgs) -> dict[str, str]:
     """Labels of the namespace: whose it is, and the standard its pods are held to and warned about."""
     return {
-        roles.OWNER_LABEL: args.organization,
+        admission.OWNER_LABEL: args.organization,
         "gitops-platform/environment": args.environment,
         **{f"{POD_SECURITY}/{mode}": args.pod_security for mode in ("enforce", "warn")},
     }

@@ -6,36 +6,30 @@ to `view` itself, which others on the cluster are bound to as well. Traps that d
 
 - `list` and `watch` of Secrets show their content as `get` does, and so does the answer to every `patch`,
   `update` and `deletecollection`: whoever may not read gets `create` and `delete` alone.
-- `delete` answers with the object when the deletion has to wait (for a finalizer, or in the foreground).
-- A Secret of type service-account-token is filled by Kubernetes with a token of the account it names, and a
-  SealedSecret can ask for such a Secret: both would hand out the rights of other accounts of the namespace.
 
-RBAC cannot tell these cases apart; the ValidatingAdmissionPolicy does.
+What RBAC cannot tell apart, admission policies do (`admission.py`).
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
-https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
 from components import manifests, options
+from components.access import admission
 
 ROLE = "app-owner"
 READS_SECRETS = "app-owner-reads-secrets"
 RUNS_COMMANDS = "app-owner-exec"
-POLICY = "app-owner"
-OWNER_LABEL = "gitops-platform/owner"
 PART_LABEL = "gitops-platform/aggregate-to-app-owner"
 VIEW_LABEL = "rbac.authorization.k8s.io/aggregate-to-view"
 
 RBAC = "rbac.authorization.k8s.io/v1"
-ADMISSION = "admissionregistration.k8s.io/v1"
 READ = ["get", "list", "watch"]
-TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 (a name)
 
 RULES: list[dict[str, Any]] = [
     {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete"]},
@@ -63,17 +57,18 @@ EXEC_RULES = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"
 
 @dataclasses.dataclass(frozen=True)
 class RolesArgs:
-    """`environment` ends the names of the owners' service accounts."""
+    """`acting`: namespaces of controllers that do in an owner's namespace what the owner asks them for."""
 
-    environment: str
+    acting: Sequence[str] = ("argocd", "sealed-secrets")
 
 
 class Roles(pulumi.ComponentResource):
     """The app owners' rights.
 
     Children: ClusterRole `app-owner`, which collects `view`'s parts and `app-owner-rules`; ClusterRoles
-    `app-owner-reads-secrets` and `app-owner-exec` for those who are granted more; a
-    ValidatingAdmissionPolicy and its binding.
+    `app-owner-reads-secrets` and `app-owner-exec` for those who are granted more; the
+    ValidatingAdmissionPolicies `app-owner` (in the namespaces) and `app-owner-namespace` (the Namespace
+    objects), each with its binding.
     """
 
     last: list[pulumi.Resource]
@@ -84,14 +79,22 @@ class Roles(pulumi.ComponentResource):
         selectors = [{"matchLabels": {label: "true"}} for label in (VIEW_LABEL, PART_LABEL)]
         self._made(opts, f"{ROLE}-rules", RBAC, "ClusterRole", {"rules": RULES}, {PART_LABEL: "true"})
         collecting = {"aggregationRule": {"clusterRoleSelectors": selectors}}
-        policy, bound = {"spec": policy_spec(args.environment)}, {"spec": binding_spec()}
         self.last = [
             self._made(opts, ROLE, RBAC, "ClusterRole", collecting),
             self._made(opts, READS_SECRETS, RBAC, "ClusterRole", {"rules": SECRETS_RULES}),
             self._made(opts, RUNS_COMMANDS, RBAC, "ClusterRole", {"rules": EXEC_RULES}),
-            self._made(opts, POLICY, ADMISSION, "ValidatingAdmissionPolicy", policy),
-            self._made(opts, POLICY, ADMISSION, "ValidatingAdmissionPolicyBinding", bound),
         ]
+        for policy, spec, bound in (
+            (admission.POLICY, admission.policy_spec(args.acting), admission.binding_spec()),
+            (
+                admission.NAMESPACE_POLICY,
+                admission.namespace_policy_spec(args.acting),
+                admission.namespace_binding_spec(),
+            ),
+        ):
+            for kind, content in (("", spec), ("Binding", bound)):
+                made = self._made(opts, policy, admission.API, f"ValidatingAdmissionPolicy{kind}", {"spec": content})
+                self.last.append(made)
         self.register_outputs({})
 
     def _made(
@@ -106,71 +109,3 @@ class Roles(pulumi.ComponentResource):
         metadata = {"name": name, "labels": {"purpose": "infra", **(labels or {})}}
         manifest = {"apiVersion": api_version, "kind": kind, "metadata": metadata, **content}
         return manifests.Manifest(name, manifest, options.child(self, opts))
-
-
-def policy_spec(environment: str) -> dict[str, Any]:
-    """The ValidatingAdmissionPolicy's spec: what owners' service accounts may not do although RBAC lets them."""
-    account = f"'system:serviceaccount:' + request.namespace + ':' + request.namespace + '-sa-{environment}'"
-    reads = "authorizer.group('').resource('secrets').namespace(request.namespace).check('get').allowed()"
-    return {
-        "failurePolicy": "Fail",
-        "matchConstraints": {
-            "resourceRules": [
-                {
-                    "apiGroups": [""],
-                    "apiVersions": ["v1"],
-                    "resources": ["secrets"],
-                    "operations": ["CREATE", "UPDATE", "DELETE"],
-                },
-                {
-                    "apiGroups": ["bitnami.com"],
-                    "apiVersions": ["*"],
-                    "resources": ["sealedsecrets"],
-                    "operations": ["CREATE", "UPDATE"],
-                },
-            ]
-        },
-        "matchConditions": [{"name": "owner", "expression": f"request.userInfo.username == {account}"}],
-        "variables": [
-            {
-                "name": "type",
-                "expression": (
-                    "request.operation == 'DELETE' ? '' : request.resource.resource == 'secrets' "
-                    "? dyn(object).?type.orValue('') : dyn(object).?spec.template.type.orValue('')"
-                ),
-            },
-            {
-                "name": "waits",
-                "expression": (
-                    "request.operation == 'DELETE' && (size(dyn(oldObject).metadata.?finalizers.orValue([])) > 0 "
-                    "|| dyn(request.options).?propagationPolicy.orValue('Background') != 'Background' "
-                    "|| dyn(request.options).?orphanDependents.orValue(false))"
-                ),
-            },
-        ],
-        "validations": [
-            {
-                "expression": f"variables.type != '{TOKEN_TYPE}'",
-                "message": "app owners make no tokens: ask the platform team for a kubeconfig",
-                "reason": "Forbidden",
-            },
-            {
-                "expression": f"!variables.waits || {reads}",
-                "message": (
-                    "the answer would show the Secret: delete it in the background (kubectl's default); "
-                    "one with finalizers only the platform team can delete"
-                ),
-                "reason": "Forbidden",
-            },
-        ],
-    }
-
-
-def binding_spec() -> dict[str, Any]:
-    """The binding's spec: the policy holds in the owners' namespaces."""
-    owned = [{"key": OWNER_LABEL, "operator": "Exists"}]
-    return {
-        "policyName": POLICY,
-        "validationActions": ["Deny"],
-        "matchResources": {"namespaceSelector": {"matchExpressions": owned}},
-    }

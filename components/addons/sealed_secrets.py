@@ -37,6 +37,14 @@ class SealedSecrets(addon.AddOn):
 
 
 def values(args: SealedSecretsArgs) -> dict[str, Any]:
-    """The chart's values. Renewal is off: a key that only this cluster knows would be lost with it."""
+    """The chart's values. Renewal is off: a key that only this cluster knows would be lost with it.
+
+    By default the chart lets everybody who signs in to the cluster ask the controller through the API server, not
+    only for the certificate but to open and seal again (CVE-2026-22728). An administrator may without that.
+    """
     del args
-    return {"fullnameOverride": CONTROLLER, "keyrenewperiod": "0"}
+    return {
+        "fullnameOverride": CONTROLLER,
+        "keyrenewperiod": "0",
+        "rbac": {"serviceProxier": {"bind": False}},
+    }

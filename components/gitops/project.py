@@ -15,8 +15,13 @@ import pulumi
 
 from components import manifests, options
 
-BOUNDS = [{"group": "", "kind": kind} for kind in ("ResourceQuota", "LimitRange")]
-"""What bounds a namespace; with it in their hands, owners could lift it."""
+KEPT = {
+    "": ("ResourceQuota", "LimitRange"),
+    "rbac.authorization.k8s.io": ("Role", "RoleBinding"),
+    "argoproj.io": ("Application", "ApplicationSet", "AppProject"),
+}
+"""Kinds that no owner deploys: what bounds a namespace, and what gives rights. Argo CD is an administrator and
+would bind whatever Role an owner's repository asks for."""
 TEAM = "team"
 
 
@@ -97,7 +102,9 @@ def _owners(name: str, owner: Owner) -> dict[str, Any]:
         "description": f"Applications of {owner.name}",
         # Not even its namespaces: an Application could take their labels off, Pod Security's among them.
         "clusterResourceWhitelist": [],
-        "namespaceResourceBlacklist": BOUNDS,
+        "namespaceResourceBlacklist": [
+            {"group": group, "kind": kind} for group, kinds in KEPT.items() for kind in kinds
+        ],
     }
     if owner.kinds:
         kinds = [kind.rpartition("/") for kind in owner.kinds]

@@ -131,6 +131,39 @@ def test_the_matrix_holds_for_each_issued_kubeconfig(
     assert secrets == ({*access_promise.VERBS} - {"deletecollection"} if name == "trusted" else {"create", "delete"})
 
 
+@pytest.mark.parametrize("name", ["plain", "trusted"])
+def test_no_grant_for_everybody_reaches_into_another_namespace(
+    engine: engines.Engine, files: dict[str, pathlib.Path], name: str
+) -> None:
+    """Rules for single objects, by name, which no question of the matrix is about."""
+    everywhere = {row["metadata"]["name"] for row in engine.cluster.get("/api/v1/namespaces")["items"]} - {name}
+    assert {"sealed-secrets", "argocd", "kube-system", "default"} <= everywhere
+    for namespace in sorted(everywhere):
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview",
+                  "spec": {"namespace": namespace}}  # fmt: skip
+        run = owner_kubectl(
+            engine, files[name], "create", "--validate=false", "-o", "json", "-f", "-", stdin=json.dumps(review)
+        )
+        assert run.code == 0, run.text
+        granted = {
+            (verb, f"{resource}.{group}")
+            for rule in json.loads(run.out)["status"]["resourceRules"]
+            for verb in rule["verbs"]
+            for resource in rule["resources"]
+            for group in rule["apiGroups"]
+        }
+        assert granted == access_promise.EVERYBODYS, f"in {namespace}"
+
+
+def test_an_administrator_may_still_ask_the_controller_for_its_certificate(engine: engines.Engine) -> None:
+    place = ("--controller-namespace", "sealed-secrets", "--controller-name", "sealed-secrets")
+    run = engine.run("kubeseal", *place, "--fetch-cert", seconds=60)
+    # In the lab the call ends there: the API server proxies to no pod with a loopback address.
+    assert "forbidden" not in run.text.lower(), run.text
+    assert engine.kubectl("auth", "can-i", "get", "services/http:sealed-secrets:http", "--subresource=proxy",
+                          "-n", "sealed-secrets").out.strip() == "yes"  # fmt: skip
+
+
 def ask_self(file: pathlib.Path, asked: list[access_check.Question]) -> list[bool]:
     """SelfSubjectAccessReviews: what the API server says to the bearer of this kubeconfig."""
     answers: list[bool] = []
@@ -249,6 +282,7 @@ def test_logs_are_read_and_commands_run_only_where_it_is_granted(
         engine.kubectl("delete", "pod", "app", "-n", name, "--wait=false")
 
 
+SEALER = "/api/v1/namespaces/sealed-secrets/services/http:sealed-secrets:http/proxy"
 WAYS_UP = {
     "a pod, which could mount any Secret": ("run", "x", "--image=x"),
     "a token of another account": ("create", "token", "default"),
@@ -263,6 +297,12 @@ WAYS_UP = {
     "every namespace's": ("get", "configmaps", "-A"),
     "a node's kubelet": ("get", "--raw", "/api/v1/nodes/default-pool-1/proxy/pods"),
     "a node": ("get", "nodes"),
+    **{
+        f"the controller of sealed secrets, {path}": ("get", "--raw", f"{SEALER}/{path}")
+        for path in ("v1/cert.pem", "healthz")
+    },
+    "the controller of sealed secrets, v1/rotate": ("create", "--raw", f"{SEALER}/v1/rotate", "-f", "/dev/null"),
+    "the controller of sealed secrets, v1/verify": ("create", "--raw", f"{SEALER}/v1/verify", "-f", "/dev/null"),
 }
 
 

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import engine as engines
+import gitserver
+import owner_projects
 import pytest
 import yaml
+
+from lab import layout
 
 pytestmark = pytest.mark.timeout(900)
 PLAIN, RICH = "plain-team", "rich-team"
@@ -25,11 +29,17 @@ OWNERS = [
         "limits": {"defaultRequest": {"cpu": "100m"}},
         "readSecrets": True,
         "permanentToken": True,
-        "argocd": {"repositories": ["https://git.lab.example.org/rich/*"]},
     },
 ]
 CANARY = "canary-owner-51d8"
 KUBECONFIGS: dict[str, pathlib.Path] = {}
+
+
+@pytest.fixture(scope="module")
+def repository(lab: layout.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[gitserver.Repository]:
+    """What the second owner deploys from."""
+    with gitserver.serve(tmp_path_factory.mktemp("git"), lab.address) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +91,12 @@ def deletion(engine: engines.Engine, owner: str, secret: str, **options: Any) ->
     )
 
 
-def test_an_owner_comes_with_all_that_is_its_own(environment: engines.Engine) -> None:
-    with environment.changed_config(owned(*OWNERS)):
+def test_a_team_sees_and_syncs_its_own_in_argo_cd(environment: engines.Engine, tmp_path: pathlib.Path) -> None:
+    owner_projects.check_team(environment, tmp_path)
+
+
+def test_an_owner_comes_with_all_that_is_its_own(environment: engines.Engine, repository: gitserver.Repository) -> None:
+    with environment.changed_config(owned(OWNERS[0], {**OWNERS[1], "argocd": {"repositories": [repository.url]}})):
         preview = environment.pulumi("preview")
         for name in (PLAIN, RICH):
             assert f"app owner added: namespace {name}" in preview.text
@@ -108,6 +122,8 @@ def test_an_owner_comes_with_all_that_is_its_own(environment: engines.Engine) ->
         _a_permanent_kubeconfig_works(environment)
         _a_secret_is_written_and_never_read(environment)
         _nobody_makes_tokens(environment)
+        _no_account_of_the_namespace_lifts_its_bounds(environment)
+        owner_projects.check(environment, repository, RICH, PLAIN)
         _none_goes_unconfirmed(environment)
 
 
@@ -163,12 +179,47 @@ def _nobody_makes_tokens(engine: engines.Engine) -> None:
             refused = acting(engine, owner, "apply" if manifest is asking else "create", "-f", "-",
                              stdin=json.dumps(manifest))  # fmt: skip
             assert "app owners make no tokens" in refused.text, refused.text
+        hidden = {**sealed, "spec": {"data": "AgB="}}
+        refused = acting(engine, owner, "apply", "-f", "-", stdin=json.dumps(hidden))
+        assert "spec.data hides what kind of Secret it makes" in refused.text, refused.text
+    controller = "--as=system:serviceaccount:sealed-secrets:sealed-secrets"
+    refused = engine.kubectl("create", controller, "-n", PLAIN, "-f", "-", stdin=json.dumps(secret))
+    assert "app owners make no tokens" in refused.text, f"whatever a SealedSecret asks for: {refused.text}"
     harmless = {**sealed, "spec": {"encryptedData": {}}}
     applied = acting(engine, PLAIN, "apply", "-f", "-", stdin=json.dumps(harmless))
     assert applied.code == 0, applied.text
     secret["metadata"]["name"] = "made-by-an-administrator"
     allowed = engine.kubectl("create", "-n", PLAIN, "-f", "-", stdin=json.dumps(secret))
     assert allowed.code == 0, f"the policy is for owners alone: {allowed.text}"
+
+
+def _no_account_of_the_namespace_lifts_its_bounds(engine: engines.Engine) -> None:
+    """Whatever rights a service account was given there: it is in the hands of whoever runs pods."""
+    account = ("--serviceaccount", f"{RICH}:default")
+    assert engine.kubectl("create", "clusterrolebinding", "far", "--clusterrole=cluster-admin", *account).code == 0
+    inside = (f"--as=system:serviceaccount:{RICH}:default", "-n", RICH)
+    try:
+        for words, arguments in (
+            ("its labels among it", ("label", "namespace", RICH, "gitops-platform/owner-")),
+            ("its labels among it", ("label", "namespace", RICH, "pod-security.kubernetes.io/enforce-")),
+            ("its labels among it", ("delete", "namespace", RICH, "--dry-run=server")),
+            *(
+                ("the rights and bounds", ("delete", kind, "app-owner", "--dry-run=server"))
+                for kind in ("resourcequota", "limitrange", "networkpolicy", "rolebinding")
+            ),
+            ("the rights and bounds", ("label", "resourcequota", "app-owner", "a=b")),
+            ("the rights and bounds", ("create", "rolebinding", "app-owner-more", "--clusterrole=admin", "--user=a")),
+        ):
+            refused = engine.kubectl(*arguments, *inside)
+            assert refused.code != 0, f"{arguments}: {refused.text}"
+            assert words in refused.text, refused.text
+        allowed = engine.kubectl("create", "quota", "its-own", *inside)
+        assert allowed.code == 0, f"objects with other names are whoever's may write them: {allowed.text}"
+        assert engine.kubectl("delete", "quota", "its-own", "-n", RICH).code == 0
+        other = engine.kubectl("label", "namespace", "default", "a=b", "--dry-run=server", *inside)
+        assert other.code == 0, f"the policy is for owners' namespaces alone: {other.text}"
+    finally:
+        engine.kubectl("delete", "clusterrolebinding", "far")
 
 
 def _none_goes_unconfirmed(engine: engines.Engine) -> None:

@@ -99,7 +99,12 @@ def test_a_mirror_holds_every_chart() -> None:
 
 def test_kubeseal_finds_the_controller_under_the_name_people_use_and_no_key_is_made_in_the_cluster() -> None:
     values = sealed_secrets.values(sealed_secrets.SealedSecretsArgs(chart_values.install("sealed-secrets")))
-    assert values == {"fullnameOverride": "sealed-secrets", "keyrenewperiod": "0"}
+    assert (values["fullnameOverride"], values["keyrenewperiod"]) == ("sealed-secrets", "0")
+
+
+def test_not_everybody_who_signs_in_may_ask_the_controller() -> None:
+    values = sealed_secrets.values(sealed_secrets.SealedSecretsArgs(chart_values.install("sealed-secrets")))
+    assert values["rbac"] == {"serviceProxier": {"bind": False}}, "it opens and seals again for whoever asks"
 
 
 # --- ingress controllers
@@ -349,6 +354,7 @@ def test_an_add_on_waits_for_what_it_depends_on_and_takes_extra_values_last() ->
         "fullnameOverride": "sealed-secrets",
         "keyrenewperiod": "720h",
         "podAnnotations": {"a": "b"},
+        "rbac": {"serviceProxier": {"bind": False}},
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import settings
+from components.gitops import root
 from settings import app_owners
 from tests.unit.test_settings_rules import GOOD, merged, mistakes
 
@@ -21,6 +22,16 @@ def owner(organization: str = "one", *namespaces: str, **keys: Any) -> dict[str,
 
 def owners(*entries: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"appOwners": list(entries), **more}
+
+
+PROJECTS = ("default", "platform", root.NAME)
+"""Projects that are there without an owner; of equal names the later `up` would overwrite the other's."""
+EVERYBODYS = (
+    "https://github.com/*", "https://github.com/exam*", "https://github.com/*/x", "https://github.com/ex*/x",
+    "https://git*.com/example/x", "https://github.com/example/*/*", "https://github.com/example/**",
+    "git@github.com:*", "git@github.com:exam*/x", "ssh://git@github.com/*/x",
+)  # fmt: skip
+PATTERNS = ("https://github.com/?*", "https://github.com/[a-z]*/x", "https://github.com/{a,*}/x")
 
 
 def parse(raw: dict[str, Any], secrets: tuple[str, ...] = ()) -> settings.Settings:
@@ -42,7 +53,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (owners({"organization": "one"}), "appOwners[0].namespaces", "it is missing"),
     (owners({"namespaces": ["a"]}), "appOwners[0].organization", "it is missing"),
     (owners(owner("DOME Marketplace", "a")), "appOwners[0].organization", "a-z, 0-9 and -"),
-    (owners(owner("platform", "a")), "appOwners[0].organization", "not an owner's"),
+    *[(owners(owner(name, "a")), "appOwners[0].organization", "not an owner's") for name in PROJECTS],
     ({"appOwners": {"one": ["a"]}}, "appOwners", "a list"),
     ({"appOwners": ["one"]}, "appOwners[0]", "a mapping"),
     (owners(owner(namespace="a")), "appOwners[0].namespace", "did you mean namespaces"),
@@ -66,11 +77,22 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (owners(owner(argocd={"repositories": ["apps"]})), "appOwners[0].argocd.repositories[0]", "no URL"),
     (owners(owner(argocd={"repositories": ["*"]})), "appOwners[0].argocd.repositories[0]", "no URL"),
     (owners(owner(argocd={"repositories": ["https://*"]})), "appOwners[0].argocd.repositories[0]", "everybody's"),
-    (
-        owners(owner(argocd={"repositories": ["https://github.com/*"]})),
-        "appOwners[0].argocd.repositories[0]",
-        "write out host and owner",
-    ),
+    *[
+        (owners(owner(argocd={"repositories": [url]})), "appOwners[0].argocd.repositories[0]", words)
+        for urls, words in ((EVERYBODYS, "write out host and owner"), (PATTERNS, "is a pattern to Argo CD"))
+        for url in urls
+    ],
+    *[
+        (owners(owner(argocd={**PROJECT, "allowedKinds": [kind]})), "appOwners[0].argocd.allowedKinds[0]", words)
+        for kind, words in (
+            ("rbac.authorization.k8s.io/Role", "give itself every right"),
+            ("rbac.authorization.k8s.io/RoleBinding", "the platform team deploys Roles"),
+            ("rbac.authorization.k8s.io/*", "give itself every right"),
+            ("RoleBinding", "give itself every right"),
+            ("argoproj.io/Application", "name another project"),
+        )
+    ],
+    (owners(owner(argocd=PROJECT, githubTeam="Devs.A"), **GITHUB), "appOwners[0].githubTeam", "probably devs-a"),
     (
         owners(owner(argocd={**PROJECT, "allowedKinds": ["deployments"]})),
         "appOwners[0].argocd.allowedKinds[0]",
@@ -93,6 +115,11 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
         "appOwners[0].githubTeam",
         "add devs there",
     ),
+    (merged(GITHUB, {"argocd": {"github": {"teams": ["DevOps"]}}}), "argocd.github.teams[0]", "probably devops"),
+    *[
+        (merged(GITHUB, {"argocd": {"rbac": {"admins": [who]}}}), "argocd.rbac.admins[0]", "write Example:dev-ops")
+        for who in ("Example:Dev.Ops", "example:dev-ops")
+    ],
     ({"confirmRemoval": ["Team"]}, "confirmRemoval[0]", "a-z, 0-9 and -"),
     ({"confirmRemoval": "a"}, "confirmRemoval", "a list"),
 ]
@@ -154,7 +181,8 @@ def test_whatever_kubernetes_can_bound_can_be_a_quota(name: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["https://github.com/example/apps", "https://github.com/example/*", "git@github.com:example/*",
-     "ssh://git@github.com/example/apps", "https://charts.example.org/stable"],
+     "ssh://git@github.com/example/apps", "https://charts.example.org/stable", "https://git.example.org/a/b/app-*",
+     "https://github.com/example/*.git"],
 )  # fmt: skip
 def test_repositories_may_be_all_of_one_owner(url: str) -> None:
     assert mistakes(owners(owner(argocd={"repositories": [url]}))) == {}

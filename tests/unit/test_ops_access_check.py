@@ -38,8 +38,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Cluster:
 @pytest.fixture
 def guarded(cluster: Cluster) -> Cluster:
     cluster.may = as_promised
-    cluster.objects[f"{GUARDS}ies/app-owner"] = {"metadata": {}}
-    cluster.objects[f"{GUARDS}ybindings/app-owner"] = {"metadata": {}, "spec": {"validationActions": ["Deny"]}}
+    for name in ("app-owner", "app-owner-namespace"):
+        cluster.objects[f"{GUARDS}ies/{name}"] = {"metadata": {}}
+        cluster.objects[f"{GUARDS}ybindings/{name}"] = {"metadata": {}, "spec": {"validationActions": ["Deny"]}}
     cluster.objects["/api/v1/namespaces/til"]["metadata"]["labels"] = {access_promise.GUARDED_BY: "TIL"}
     return cluster
 
@@ -109,7 +110,10 @@ def test_the_table_marks_a_deviation(guarded: Cluster) -> None:
     assert row.split() == ["secrets", "MORE", "-", "-", "yes", "-", "-", "yes", "-", "-"]
 
 
-@pytest.mark.parametrize("what", ["ies/app-owner", "ybindings/app-owner", "label"])
+@pytest.mark.parametrize(
+    "what",
+    ["ies/app-owner", "ybindings/app-owner", "ies/app-owner-namespace", "ybindings/app-owner-namespace", "label"],
+)
 def test_a_missing_guard_fails(guarded: Cluster, what: str) -> None:
     objects: dict[str, Any] = guarded.objects
     if what == "label":
@@ -117,7 +121,7 @@ def test_a_missing_guard_fails(guarded: Cluster, what: str) -> None:
     else:
         del objects[f"{GUARDS}{what}"]
     done = run("check", "dev", "til")
-    assert (done.exit_code, "is missing: without it roles let owners see Secrets" in done.stderr) == (1, True)
+    assert (done.exit_code, "is missing: without it roles allow more" in done.stderr) == (1, True)
 
 
 def test_an_api_that_does_not_answer_is_named(guarded: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
