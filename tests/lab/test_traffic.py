@@ -42,8 +42,8 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
 
 
 @pytest.fixture(scope="module")
-def application(environment: engines.Engine) -> Iterator[kube.KubeClient]:
-    """An application in a namespace of its own: a Service `app` whose pod answers `OK` to /ping."""
+def application(environment: engines.Engine) -> kube.KubeClient:
+    """An application in a namespace of its own, which goes with the cluster: a Service `app`, its pod answers /ping."""
     cluster = environment.cluster
     cluster.create("/api/v1/namespaces", {"metadata": {"name": SPACE}})
     container = {
@@ -57,10 +57,7 @@ def application(environment: engines.Engine) -> Iterator[kube.KubeClient]:
     cluster.create(f"/api/v1/namespaces/{SPACE}/pods", pod)
     service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
     cluster.create(f"/api/v1/namespaces/{SPACE}/services", {"metadata": {"name": "app"}, "spec": service})
-    yield cluster
-    for ingress in cluster.list(f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"):
-        cluster.delete(path("ingresses", ingress["metadata"]["name"]))
-    cluster.delete(f"/api/v1/namespaces/{SPACE}")
+    return cluster
 
 
 def path(kind: str, name: str = "") -> str:
