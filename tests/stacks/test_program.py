@@ -86,7 +86,7 @@ def test_a_generated_stack_makes_the_whole_environment(
 ) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(recording.KUBECONFIG)
-    monkeypatch.setattr("preflight.cluster.problems", lambda *_: iter(()))  # no API server is asked
+    monkeypatch.setattr("preflight.cluster.problems", lambda *_, **__: iter(()))  # no API server is asked
     for name in ("Pulumi.yaml", "Pulumi.dev.yaml"):
         shutil.copy(recording.PROJECT / name, tmp_path)
     words = ["--directory", str(tmp_path), "--domain", "dev3.example.org", "--ingress", controller, "--non-interactive"]
