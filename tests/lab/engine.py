@@ -230,16 +230,21 @@ def end(process: subprocess.Popen[str], how: signal.Signals, seconds: float = 12
 
 
 def commands(folder: pathlib.Path) -> list[tuple[str, ...]]:
-    """What the containers of the lab in this folder run: the words after bubblewrap's `--`, each once."""
-    found = set()
-    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    """What runs in the containers of the lab in this folder: the command lines under bubblewrap's, each once."""
+    parents, words = {}, {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            words = file.read_bytes().decode(errors="replace").split("\0")
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            words[int(entry.name)] = tuple((entry / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1])
         except OSError:
             continue
-        if pathlib.Path(words[0]).name == "bwrap" and any(word.startswith(f"{folder}/") for word in words):
-            found.add(tuple(words[words.index("--") + 1 : -1]))
-    return sorted(found)
+    shells = {pid for pid, argv in words.items() if argv and pathlib.Path(argv[0]).name == "bwrap"}
+    ours = {pid for pid in shells if any(word.startswith(f"{folder}/") for word in words[pid])}
+    size = 0
+    while size != len(ours):
+        size = len(ours)
+        ours |= {pid for pid, parent in parents.items() if parent in ours}
+    return sorted({words[pid] for pid in ours - shells if words.get(pid)})
 
 
 def processes_under(folder: pathlib.Path) -> list[str]:

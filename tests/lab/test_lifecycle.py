@@ -142,7 +142,9 @@ def test_a_real_argo_cd_installed_every_add_on(engine: engines.Engine) -> None:
         assert found["metadata"]["labels"]["purpose"] == "infra"
     running = engines.commands(engine.lab.home)
     for program, *words in SERVERS:
-        found = [argv for argv in running if pathlib.Path(argv[0]).name == program and set(words) <= set(argv)]
+        found = [
+            argv for argv in running if pathlib.Path(argv[0].split()[0]).name == program and set(words) <= set(argv)
+        ]
         assert len(found) == 1, f"{program} runs for real, started by its pod: {running}"
 
 
