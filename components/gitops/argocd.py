@@ -20,12 +20,17 @@ RELEASE = "argocd"
 GITHUB_SECRET = "github-secret"  # noqa: S105 (a name)
 GITHUB_KEY = "clientSecret"
 
-# Without this an app of apps is Healthy before its children are (Argo CD dropped the check in 1.8).
+# Without this an app of apps is Healthy before its children are (Argo CD dropped the check in 1.8). Children that are
+# Missing or Unknown do not count for it: seen to end an `up` before anything of a child was there.
 APPLICATION_HEALTH = """\
 local health = {status = "Progressing", message = "no health reported yet"}
 if obj.status ~= nil and obj.status.health ~= nil and obj.status.health.status ~= nil then
   health.status = obj.status.health.status
   health.message = obj.status.health.message or ""
+  if health.status == "Missing" or health.status == "Unknown" then
+    health.message = "its health is " .. health.status
+    health.status = "Progressing"
+  end
 end
 return health
 """

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import canaries
 import engine as engines
 import pytest
 import yaml
@@ -317,6 +318,14 @@ def test_no_real_call_leads_up(engine: engines.Engine, files: dict[str, pathlib.
                 "metadata": {"name": "t", "annotations": {"kubernetes.io/service-account.name": kind}}}  # fmt: skip
         run = owner_kubectl(engine, files[name], "create", "-f", "-", stdin=json.dumps(body))
         assert denied(run), f"a token Secret of {kind}: {run.text}"
+
+
+def test_no_owners_token_is_readable_where_it_does_not_belong(
+    engine: engines.Engine, files: dict[str, pathlib.Path], outputs: dict[str, Any]
+) -> None:
+    tokens = {f"issued to {name}": token(file) for name, file in files.items()}
+    tokens["permanent"] = token(permanent(engine, outputs))
+    canaries.assert_hidden(tokens, canaries.printed(engine) | canaries.written(engine))
 
 
 def test_bad_requests_change_nothing(engine: engines.Engine, files: dict[str, pathlib.Path]) -> None:

@@ -66,6 +66,7 @@ def broken(config: Config) -> None:
     addons["certManager"] |= {"server": NOBODY, "timeoutMinutes": 2 * WAIT_MINUTES}
     addons["sealedSecrets"] = {"values": {"keyrenewperiod": "nonsense"}}
     addons["externalDns"] = {"values": {"readinessProbe": {"httpGet": {"path": "/nowhere", "port": "http"}}}}
+    config["gitops-platform:gitops"] = {"repository": "https://git.example.org/a/b", "handOver": True}
 
 
 def policy(engine: engines.Engine, user: str) -> dict[str, Any]:
@@ -142,6 +143,7 @@ def test_faults_end_the_up_within_its_time_limit(engine: engines.Engine) -> None
     for name in ("sealed-secrets", "external-dns", "ingress-nginx", ISSUER):
         assert f"({name})" in run.text, f"{name} is named"
     assert "Healthy" in run.text, "an add-on is waited for until it is Healthy"
+    assert engine.cluster.find(f"{APPLICATIONS}/root") is None, "nothing is handed over before every add-on is ready"
     SAVED["before"], SAVED["text"] = births(engine), ready(engine, 0).err
 
 

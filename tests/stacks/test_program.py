@@ -184,10 +184,13 @@ def test_no_committed_stack_hands_over(stack: str) -> None:
     assert "root-project" not in {r.name for r in projects}, "Argo CD would delete what CI has applied and Git lacks"
 
 
-def test_the_root_application_comes_after_every_add_on() -> None:
+def test_the_root_application_comes_after_every_add_on_and_owner() -> None:
+    sources = {"repositories": ["https://github.com/o/r"]}
+    owner = {"organization": "till-company", "namespaces": ["till"], "argocd": sources}
     given = {
         **config("sbx"),
         "gitops-platform:addons": json.dumps(NGINX),
+        "gitops-platform:appOwners": json.dumps([owner]),
         "gitops-platform:gitops": json.dumps({"repository": "https://github.com/o/r", "handOver": True}),
         "gitops-platform:gitopsToken": "token-canary",
     }
@@ -197,6 +200,8 @@ def test_the_root_application_comes_after_every_add_on() -> None:
     assert root.inputs["spec"]["source"]["path"] == "applications_sbx"
     before = {made[urn].name for urn in root.dependencies}
     assert {"sealed-secrets", "ingress-nginx", "external-dns", "cert-manager", "argocd-access"} <= before
+    kinds = {f"{made[urn].type.rsplit(':', 1)[1]}/{made[urn].name}" for urn in root.dependencies}
+    assert {"RoleBinding/till", "AppProject/till-company"} <= kinds, "Applications in Git name owners' projects"
     repository = run.one("kubernetes:core/v1:Secret", "connections-repository")
     assert repository.inputs["stringData"]["password"] == "token-canary"
     assert "stringData" in repository.secrets

@@ -40,6 +40,8 @@ def test_tls_ends_at_the_ingress() -> None:
 def test_an_app_of_apps_is_healthy_only_when_its_children_are() -> None:
     script = values()["configs"]["cm"][HEALTH]
     assert "obj.status.health.status" in script
+    for ignored in ("Missing", "Unknown"):
+        assert f'health.status == "{ignored}"' in script, "Argo CD leaves out children that say so"
     assert script.rstrip().endswith("return health")
 
 
