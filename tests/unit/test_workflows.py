@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -17,23 +20,19 @@ from ops import __main__ as ops
 from ops import changed_stacks, stackfiles
 
 
-def load(file: pathlib.Path) -> dict[str, Any]:
-    # BaseLoader: `on` is a key and not True.
-    return yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # noqa: S506
-
-
 GITHUB = stackfiles.PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 TEAMS = ["sbx", "dev", "dev2", "prd"]
 """The team's environments, in their order; others may stand between them."""
-UPS = [("deploy", name) for name, job in load(GITHUB / "workflows/deploy.yml")["jobs"].items() if "uses" in job]
 WRITES = {("pull-request", "comment"): {"pull-requests": "write"}, ("drift", "issue"): {"issues": "write"}}
-READS = {
-    ("deploy", "changed"): {"contents": "read", "actions": "read"},
-    **{(file, job): {"contents": "read", "deployments": "read"} for file, job in (("up", "up"), *UPS)},
-}
+READS = {("deploy", "changed"): {"contents": "read", "actions": "read"}}
+
+
+def load(file: pathlib.Path) -> dict[str, Any]:
+    # BaseLoader: `on` is a key and not True.
+    return yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # noqa: S506
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -84,7 +83,9 @@ def test_permissions_are_the_least_that_do() -> None:
     for file in WORKFLOWS:
         assert load(file)["permissions"] == {}, f"{file.name}: nothing is allowed unless a job says so"
     for name, job, content in jobs():
-        allowed = WRITES.get((name, job)) or READS.get((name, job)) or {"contents": "read"}
+        brings_up = name == "up" or content.get("uses", "").endswith("/up.yml")
+        least = {"contents": "read", **({"deployments": "read"} if brings_up else {})}
+        allowed = WRITES.get((name, job)) or READS.get((name, job)) or least
         assert content["permissions"] == allowed, f"{name}: {job}"
 
 
@@ -137,6 +138,30 @@ def test_plugins_come_before_any_secret() -> None:
     installs = next(place for place, one in enumerate(steps) if "pulumi plugin install" in one.get("run", ""))
     assert steps[installs]["env"] == {"GITHUB_TOKEN": "${{ github.token }}"}
     assert all("inputs." not in str(one) for one in steps[: installs + 1])
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is missing: `make tools` installs it")
+def test_plugins_are_those_of_the_packages(tmp_path: pathlib.Path) -> None:
+    packages = {"ours": {"version": "1.2.3"}, "others": {"version": "4.5.6", "server": "github://api.github.com/o/r"}}
+    for name, plugin in packages.items():
+        folder = tmp_path / f".venv/lib/python3.11/site-packages/pulumi_{name}"
+        folder.mkdir(parents=True)
+        (folder / "pulumi-plugin.json").write_text(json.dumps({"resource": True, "name": name, **plugin}))
+    (tmp_path / "pulumi").write_text('#!/bin/sh\necho "$@"\nexit "$CODE"\n')
+    (tmp_path / "pulumi").chmod(0o755)
+    steps = load(GITHUB / "actions/pulumi/action.yml")["runs"]["steps"]
+    script = next(one["run"] for one in steps if "pulumi plugin install" in one.get("run", ""))
+
+    def run(code: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CODE": code}
+        command = ["bash", "-eo", "pipefail", "-c", script]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert run("0").stdout.splitlines() == [
+        "plugin install resource others 4.5.6 --server github://api.github.com/o/r",
+        "plugin install resource ours 1.2.3",
+    ]
+    assert run("1").returncode
 
 
 def test_checkouts_leave_no_token_behind() -> None:
