@@ -17,8 +17,9 @@ LAB = "lab"
 """The stack of the lab on one machine: there is nothing to deploy it to."""
 
 NO_INPUT = (
-    "docs/", "schemas/", "tests/", "lab/", "ops/", ".github/", ".ci/", "mkdocs.yml", "Makefile", "pyproject.toml",
-    "requirements-dev.txt", ".gitignore", ".editorconfig", "renovate.json", "LICENSE", "CODEOWNERS",
+    "docs/", "examples/", "reference/", "schemas/", "tests/", "lab/", "ops/", ".github/", ".ci/", "mkdocs.yml",
+    "Makefile", "pyproject.toml", "requirements-dev.txt", ".gitignore", ".editorconfig", "renovate.json", "LICENSE",
+    "CODEOWNERS",
 )  # fmt: skip
 """What `pulumi up` reads nothing of. All else counts as program: a new module is not forgotten."""
 

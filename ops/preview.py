@@ -2,7 +2,8 @@
 
 Its shape, as Pulumi 3 prints it: `{config, steps: [{op, urn, oldState, newState, detailedDiff, diffReasons,
 replaceReasons}], diagnostics: [{urn, message, severity}], changeSummary: {op: count}}`. A failed preview prints
-the same with what it came to, and an error among the diagnostics.
+the same with what it came to, and an error among the diagnostics. One that was interrupted prints it without
+changeSummary and without an error: only stderr and the exit code tell.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ops import login, scrub
 
@@ -28,6 +29,8 @@ _SAME_AS = {
 _NOTHING = ("same", "read", "refresh", "read-replacement", "discard", "read-discard")
 """Operations that change nothing that exists."""
 
+_KEYS = {"config", "steps", "diagnostics", "duration", "changeSummary"}
+
 _HARM = {
     "ionoscloud:k8s/nodePool:NodePool": "node pool: its nodes go, and every pod on them has to move",
     "ionoscloud:k8s/cluster:Cluster": "cluster: everything on it goes",
@@ -39,6 +42,7 @@ _HARM = {
 }
 """What it means when one of these is replaced or deleted."""
 
+APP_OWNER = "platform:access:AppOwner"
 _PLATFORM_NAMESPACES = "platform:cluster:Namespaces"
 
 
@@ -86,9 +90,10 @@ class Preview:
         return "changes" if changing or self.changes else "unchanged"
 
 
-def read(stack: str, text: str, said: str = "", known: Iterable[str] = ()) -> Preview:
+def read(stack: str, text: str, said: str = "", known: Iterable[str] = (), code: str | None = None) -> Preview:
     """The preview of a stack: `text` is what Pulumi printed, `said` what it wrote to stderr, `known` secrets.
 
+    `code` is its exit code, if that was written down.
     Never raises: what cannot be read is said in `problem`.
     """
     known = list(known)
@@ -98,7 +103,7 @@ def read(stack: str, text: str, said: str = "", known: Iterable[str] = ()) -> Pr
         found = json.loads(text[_start(text) :])
         if isinstance(found, dict) and "outcome" in str(found.get("stacks"))[:1000]:
             return _reported(stack, found["stacks"])
-        return _read(stack, found, known)
+        return _read(stack, found, _Ending(said, known, code))
     except RecursionError:
         return Preview(stack, problem=_ODD)
     except ValueError:
@@ -117,17 +122,39 @@ _ODD = (
 )
 
 
-def _read(stack: str, found: Any, known: list[str]) -> Preview:
+class _Ending(NamedTuple):
+    """What tells how a preview ended, beside its JSON."""
+
+    said: str
+    known: list[str]
+    code: str | None
+
+    def errors(self) -> tuple[str, ...]:
+        """Errors that the JSON lacks."""
+        told = scrub.scrub(_plain(self.said), self.known)
+        if found := re.findall(r"^error: (.+(?:\n[ \t].+)*)", told, re.MULTILINE):
+            return tuple(dict.fromkeys(found))
+        if self.code is None or self.code.strip() == "0":
+            return ()
+        return (
+            f"`pulumi preview` ended with exit code {_plain(self.code)[:20] or 'unknown'}: {told[-600:]}".strip(": "),
+        )
+
+
+def _read(stack: str, found: Any, ending: _Ending) -> Preview:
     if isinstance(found, dict) and "sequence" in found:
         raise _Odd("it is a stream of events: run the preview without PULUMI_ENABLE_STREAMING_JSON_PREVIEW")
-    if not isinstance(found, dict) or not ("steps" in found or "diagnostics" in found or "changeSummary" in found):
+    if not isinstance(found, dict) or not _KEYS & set(found):
         raise _Odd
     steps = [_step(one) for one in _list(found.get("steps"))]
     others = sorted({one[1] for one in steps} - {stack})
     if others:
         raise _Odd(f"it is a preview of stack {', '.join(others)}: name the file of {stack}")
     changes = [_change(step) for step, _ in steps if step["op"] not in _NOTHING]
-    errors, warnings = _messages(_list(found.get("diagnostics")), known)
+    errors, warnings = _messages(_list(found.get("diagnostics")), ending.known)
+    errors = errors or ending.errors()
+    if not errors and not isinstance(found.get("changeSummary"), dict):
+        return Preview(stack, problem=_unfinished(stack, ending))
     born = any(step["op"] == "create" and "::pulumi:pulumi:Stack::" in step["urn"] for step, _ in steps)
     order = sorted(changes, key=lambda one: (not one.drastic, one.harm is None, one.op != "delete"))
     return Preview(stack, _counts(found.get("changeSummary"), steps), tuple(order), errors, warnings, new=born)
@@ -171,6 +198,11 @@ def _silent(stack: str, said: str, known: list[str]) -> str:
     if said.strip():
         return f"the preview could not begin: {scrub.scrub(_plain(said), known)[-600:]}"
     return f"the preview printed nothing: it could not begin; the log of `pulumi preview --stack {stack}` says why"
+
+
+def _unfinished(stack: str, ending: _Ending) -> str:
+    told = scrub.scrub(_plain(ending.said), ending.known)[-600:]
+    return f"the preview did not end: {told or f'run `pulumi preview --stack {stack}` again'}"
 
 
 def _list(value: Any) -> list[Any]:

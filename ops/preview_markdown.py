@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ops.preview import OPERATIONS, Change, Preview
+from ops.preview import APP_OWNER, OPERATIONS, Change, Preview
 
 LIMIT = 65_536
 """GitHub takes no longer body of a comment or issue."""
 
-_NAME, _KEYS = 120, 6
+_NAME, _KEYS, _OWNERS = 120, 6, 50
 _RESULTS = {
     "unreadable": "**no preview**",
     "failed": "**failed**",
@@ -105,9 +105,10 @@ def _section(one: Preview, room: _Room) -> tuple[list[str], bool]:
         return [*lines, "**There is no preview:**", "", *block(one.problem[: room.characters or 200]), ""], False
     if one.errors:
         lines += ["**The preview failed.** What follows it is only what it came to.", ""]
-        left += _messages(lines, one.errors, room)
+        left += _messages(lines, one.errors, room, one.stack)
     if one.new and not one.errors:
         lines += ["This stack was never up: everything in it is created.", ""]
+    lines += _owners(one.changes)
     drastic = [change for change in one.changes if change.drastic]
     others = [change for change in one.changes if not change.drastic]
     if drastic:
@@ -120,9 +121,19 @@ def _section(one: Preview, room: _Room) -> tuple[list[str], bool]:
     if one.warnings:
         count = len(one.warnings)
         lines += ["<details>", f"<summary>{count} warning{'s' if count > 1 else ''}</summary>", ""]
-        left += _messages(lines, one.warnings, room)
+        left += _messages(lines, one.warnings, room, one.stack)
         lines += ["</details>", ""]
     return lines, bool(left)
+
+
+def _owners(changes: Sequence[Change]) -> list[str]:
+    """Who is let in and who is shut out: never folded up."""
+    named = [
+        (words, [change.name for change in changes if (change.type, change.op) == (APP_OWNER, op)])
+        for words, op in (("added", "create"), ("removed", "delete"))
+    ]
+    lines = [f"**App owners {words}:** {', '.join(map(code, names[:_OWNERS]))}" for words, names in named if names]
+    return [part for line in lines for part in (line, "")]
 
 
 def _change(change: Change) -> str:
@@ -147,7 +158,7 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(map(code, names[:_KEYS])) + more
 
 
-def _messages(lines: list[str], messages: Sequence[str], room: _Room) -> int:
+def _messages(lines: list[str], messages: Sequence[str], room: _Room, stack: str) -> int:
     """Add the messages there is room for; returns how many are left out or cut."""
     cut = 0
     for text in messages[: room.messages]:
@@ -156,7 +167,7 @@ def _messages(lines: list[str], messages: Sequence[str], room: _Room) -> int:
         lines += [*block(short), ""]
     left = max(0, len(messages) - room.messages)
     if left:
-        lines += [f"*{left} more messages are cut: the job's log has them.*", ""]
+        lines += [f"*{left} more messages are cut: see* {code(f'pulumi preview --stack {stack}')}", ""]
     return cut + left
 
 

@@ -14,6 +14,8 @@ import typer
 
 from ops import preview, preview_markdown, scrub
 
+_ORDER = ("sbx", "dev", "dev2", "prd")
+
 
 def preview_report(
     previews: Annotated[
@@ -21,7 +23,8 @@ def preview_report(
         typer.Argument(
             metavar="STACK=FILE | FOLDER",
             help="A stack and its preview (- is stdin), or a folder with a <stack>.json of every stack. A .err "
-            "beside a .json is what the preview wrote to stderr. A report (--json) does as well as a preview. "
+            "beside a .json is what the preview wrote to stderr, a .code its exit code. "
+            "A report (--json) does as well as a preview. "
             "None: the text says that there was nothing to preview.",
         ),
     ] = None,
@@ -55,7 +58,7 @@ def preview_report(
         if output and output.exists() and not force:
             raise _Usage(f"{output} exists: add --force to write over it, or name another file")
         known = scrub.known(os.environ)
-        found = [preview.read(stack, *_texts(file), known) for stack, file in files.items()]
+        found = [_read(stack, file, known) for stack, file in files.items()]
         comment = preview_markdown.render(found, _heading(title), preview_markdown.marker(marker))
         if output:
             _write(output, comment.text)
@@ -106,7 +109,7 @@ def _files(arguments: list[str]) -> dict[str, pathlib.Path | None]:
         stack, equals, name = argument.partition("=")
         if not equals:
             folder = pathlib.Path(argument)
-            inside = sorted(folder.glob("*.json")) if folder.is_dir() else []
+            inside = sorted(folder.glob("*.json"), key=_place) if folder.is_dir() else []
             if not inside:
                 raise _Usage(
                     f"{argument} is no folder with <stack>.json files: write STACK=FILE, or name such a folder"
@@ -125,14 +128,21 @@ def _files(arguments: list[str]) -> dict[str, pathlib.Path | None]:
     return found
 
 
-def _texts(file: pathlib.Path | None) -> tuple[str, str]:
-    """What a preview printed, and what it wrote to stderr."""
+def _place(file: pathlib.Path) -> tuple[int, str]:
+    """The environments in the order in which they are deployed, then others by name."""
+    return (_ORDER.index(file.stem) if file.stem in _ORDER else len(_ORDER), file.name)
+
+
+def _read(stack: str, file: pathlib.Path | None, known: list[str]) -> preview.Preview:
+    """A preview, with what it wrote to stderr and its exit code, if they are beside it."""
     if file is None:
-        return sys.stdin.read(), ""
+        return preview.read(stack, sys.stdin.read(), known=known)
     try:
-        said = file.with_suffix(".err")
-        text = file.read_text("utf-8", errors="replace")
-        return text, said.read_text("utf-8", errors="replace") if said.is_file() else ""
+        text, said, code = (
+            one.read_text("utf-8", errors="replace") if one is file or one.is_file() else None
+            for one in (file, file.with_suffix(".err"), file.with_suffix(".code"))
+        )
+        return preview.read(stack, text or "", said or "", known, code)
     except OSError as error:
         raise _Usage(f"{file} cannot be read ({error.strerror})") from None
 

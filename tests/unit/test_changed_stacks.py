@@ -28,6 +28,7 @@ STACKS = ["dev", "prd", "sbx"]
         (["__main__.py"], STACKS),
         (["a_module_of_tomorrow.py"], STACKS),
         (["requirements-dev.txt", "docs/ci.md", "tests/unit/test_x.py", "ops/ready.py", ".github/workflows/x.yml"], []),
+        (["reference/pages.py", "examples/x/y.yaml", "schemas/x.json"], []),
         (["Pulumi.lab.yaml"], []),
         (["Pulumi.gone.yaml"], []),
         ([], []),

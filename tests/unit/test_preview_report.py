@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import hypothesis
@@ -37,7 +39,11 @@ def read(kind: str) -> preview.Preview:
 
 
 def steps(*steps: dict[str, Any], **more: Any) -> str:
-    return json.dumps({"steps": list(steps), **more})
+    return json.dumps({"steps": list(steps), "changeSummary": _summary(steps), **more})
+
+
+def _summary(steps: Iterable[dict[str, Any]]) -> dict[str, int]:
+    return dict(collections.Counter(one["op"] for one in steps))
 
 
 def step(op: str, name: str = "x", chain: str = "kubernetes:core/v1:Secret", **more: Any) -> dict[str, Any]:
@@ -188,6 +194,7 @@ BAD = {
     "steps of another kind": ('{"steps": {"create": 1}}', "does not have the shape"),
     "a step without urn": ('{"steps": [{"op": "create"}]}', "does not have the shape"),
     "a urn of another kind": ('{"steps": [{"op": "create", "urn": "x"}]}', "does not have the shape"),
+    "interrupted": ('{"steps": [], "diagnostics": []}', "the preview did not end: run `pulumi preview --stack lab`"),
     "odd diagnostics": ('{"steps": [], "diagnostics": [{"text": "x"}]}', "does not have the shape"),
     "events": (
         '{"sequence": 0, "timestamp": 1}\n{"sequence": 1, "timestamp": 1}\n',
