@@ -1,6 +1,8 @@
 # Everything runs from the virtual environment in .venv, which each target makes when it is missing.
 PYTHON ?= python3
 VENV := .venv
+# Tests wait more than they compute; each worker has a lab of its own (1.4 GB). 0 runs them one after the other.
+WORKERS ?= 2
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
@@ -33,13 +35,13 @@ tools: $(VENV)/.done ## Build the lab's tools (once per machine)
 	@$(RUN) -m lab tools
 
 test: $(VENV)/.done tools ## All tests: unit, stack files, and the real engine in a lab of its own
-	@$(RUN) -m pytest tests/unit tests/stacks tests/lab
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/stacks tests/lab
 
 unit: $(VENV)/.done ## Tests that need neither engine nor lab (seconds)
 	@$(RUN) -m pytest tests/unit tests/stacks
 
 lab-test: $(VENV)/.done tools ## Tests with the real engine in a lab
-	@$(RUN) -m pytest tests/lab
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile tests/lab
 
 check-charts: $(VENV)/.done ## Do the real charts know and render every stack's values? (MIRROR=url: those there)
 	@$(RUN) -m tests.charts $(if $(MIRROR),--mirror $(MIRROR))

@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -336,10 +337,16 @@ def test_an_add_on_that_crashes_at_start_is_named_with_its_last_words(environmen
     assert "ended with code 1" in done.err
     assert "unknown long flag '--no-such-flag'" in done.err, "the reason is in the pod's log"
     assert "next: " in done.err
+    told = environment.lab.home / "ready.err"
+    with told.open("w") as err:
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "ops", "ready", "lab", "--wait-minutes", "3"], cwd=layout.PROJECT,
+            env=environment.environment(), stdout=subprocess.DEVNULL, stderr=err,
+        )  # fmt: skip
+    engines.wait_for(lambda: "waiting  application external-dns" in told.read_text(), 60, "it says what it waits for")
     flag(None)
-    mended = ready(environment, "--wait-minutes", "3")
-    assert mended.code == 0, mended.text
-    assert "ok       application external-dns: Synced, Healthy" in mended.err, "it waited, and said for what"
+    assert waiting.wait(240) == 0, told.read_text()
+    assert "ok       application external-dns: Synced, Healthy" in told.read_text()
 
 
 def test_a_last_run_that_is_refused_costs_one_more_destroy_and_no_more(environment: engines.Engine) -> None:
