@@ -37,8 +37,8 @@ tools: $(VENV)/.done ## Build the lab's tools (once per machine)
 test: $(VENV)/.done tools ## All tests: unit, stack files, and the real engine in a lab of its own
 	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/stacks tests/lab
 
-unit: $(VENV)/.done ## Tests that need neither engine nor lab (seconds)
-	@$(RUN) -m pytest tests/unit tests/stacks
+unit: $(VENV)/.done ## Tests that need neither engine nor lab
+	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/stacks
 
 lab-test: $(VENV)/.done tools ## Tests with the real engine in a lab
 	@$(RUN) -m pytest -n $(WORKERS) --dist loadfile tests/lab

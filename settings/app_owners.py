@@ -241,7 +241,8 @@ def warnings(
     for place, name in enumerate(removals):
         if name in owned:
             problem = f"{name} is still among appOwners, so it stays"
-            yield errors.Mistake(f"confirmRemoval[{place}]", problem, "remove it here, or there")
+            fix = "remove it here, or there; while it moves to another organization, leave both"
+            yield errors.Mistake(f"confirmRemoval[{place}]", problem, fix)
     for place, owner in enumerate(owners):
         path = f"appOwners[{place}]"
         if owner.github_team and argocd.rbac.default_role:
