@@ -19,7 +19,6 @@ import yaml
 from ops import __main__ as ops
 from ops import changed_stacks, stackfiles
 
-
 GITHUB = stackfiles.PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 ACTIONS = sorted((GITHUB / "actions").glob("*/action.yml"))
