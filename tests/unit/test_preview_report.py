@@ -165,6 +165,12 @@ def test_no_value_of_a_resource_or_setting_is_shown(kind: str) -> None:
     said = re.sub(r'"(message|warnings|errors)": \[[^\]]*\]|retired: since.*', "", text)
     shown = {one for one in found - allowed if f"`{one}`" in said or f'"{one}"' in said}
     assert not shown
+    changes = json.loads(text)["stacks"][0]["changes"]
+    beside = json.dumps([[one["keys"], one["reasons"]] for one in changes])
+    words = {"service"}  # A value of one property, and a part of another one's name.
+    assert not [one for one in found - allowed - words if one in beside], (
+        "nor as a part of a property's path or of a reason"
+    )
 
 
 def test_secrets_in_messages_are_taken_out(tmp_path: pathlib.Path) -> None:
