@@ -30,8 +30,8 @@ def _say(text: str) -> None:
 
 @app.command()
 def tools() -> None:
-    """Build the tools that this machine lacks (once; half an hour on two cores), and install what tests run."""
-    toolchain.ensure_system_packages(_say, tests=True)
+    """Build the tools that this machine lacks (once; half an hour on two cores)."""
+    toolchain.ensure_system_packages(_say)
     toolchain.ensure(report=print)
 
 
