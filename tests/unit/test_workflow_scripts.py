@@ -20,7 +20,10 @@ RECORDED = pathlib.Path(__file__).parent / "recorded"
 MARKER = "<!-- gitops-platform:x -->"
 BOT, PERSON = "github-actions[bot]", "ann"
 
-pytestmark = pytest.mark.skipif(not shutil.which("jq"), reason="jq is missing: `make tools` installs it")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("jq"), reason="jq is missing: the lab's tests install it"),
+    pytest.mark.may_skip("`make unit` installs no jq; GitHub's machines have it"),
+]
 
 GH = """#!/bin/sh
 echo "$@" >> "$CALLS"
