@@ -85,7 +85,6 @@ PHASES = [
     (signal.SIGKILL, "cluster-default-pool", "while node pools are made"),
     (signal.SIGINT, "helm.sh/v3:Release", "while Argo CD is installed"),
     (signal.SIGTERM, "argoproj.io/v1alpha1:Application", "while add-ons are waited for"),
-    (signal.SIGKILL, "argoproj.io/v1alpha1:Application", "while add-ons are half there"),
 ]
 
 
