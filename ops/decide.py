@@ -14,8 +14,9 @@ from ops.stack import OpsError
 USER, KEY, POLICY = "aws:iam/user:User", "aws:iam/accessKey:AccessKey", "aws:iam/userPolicy:UserPolicy"
 ZONE = "aws:route53/zone:Zone"
 RELEASE = "kubernetes:helm.sh/v3:Release"
-REPEATABLE = (POLICY, "pulumi:providers:", "tls:", "random:")
-"""Making these again changes nothing that is there: a policy is overwritten, a key is only computed."""
+REPEATABLE = (POLICY, "pulumi:pulumi:Stack", "pulumi:providers:", "platform:", "tls:", "random:")
+"""Making these again changes nothing that is there: a policy is overwritten, a key is only computed, a stack and its
+components are in the state alone."""
 
 IONOS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ionoscloud:compute/datacenter:Datacenter": ("/datacenters", ("name", "location")),

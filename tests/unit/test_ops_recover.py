@@ -156,7 +156,16 @@ def test_a_key_that_was_not_made_is_forgotten() -> None:
 # Things without a trace of their own
 
 
-@pytest.mark.parametrize("type", [decide.POLICY, "tls:index/privateKey:PrivateKey", "pulumi:providers:aws"])
+@pytest.mark.parametrize(
+    "type",
+    [
+        decide.POLICY,
+        "tls:index/privateKey:PrivateKey",
+        "pulumi:providers:aws",
+        "pulumi:pulumi:Stack",
+        "platform:cluster:IonosCluster",
+    ],
+)
 def test_what_can_be_made_again_to_the_same_effect_is_forgotten(type: str) -> None:
     assert decision(state((type, {}))).action == "clear"
 
