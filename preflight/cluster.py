@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, cast
 import yaml
 
 import settings as config
+from preflight import client_certificate
 
 SECONDS = 5.0
 """How long the API server may take to answer."""
@@ -58,10 +59,12 @@ def problems(
         address = _server(found.cluster, where)
         context = _tls(found, where)
         _user(found, where)
+        certified = _client(found, context, where)
     except Unusable as error:
         yield config.Mistake(KUBECONFIG, *error.args)
         return
-    yield from _within(SECONDS, lambda: ask(address, found, context, has_owners=has_owners), address)
+    question = lambda: ask(address, found, context, certified=certified, has_owners=has_owners)  # noqa: E731
+    yield from _within(SECONDS, question, address)
 
 
 def target(content: dict[str, Any], context: str | None, folder: pathlib.Path, where: str) -> Target:
@@ -77,9 +80,12 @@ def target(content: dict[str, Any], context: str | None, folder: pathlib.Path, w
 
 
 def ask(
-    address: str, found: Target, context: ssl.SSLContext | None, *, has_owners: bool = False
+    address: str, found: Target, context: ssl.SSLContext | None, *, certified: bool = False, has_owners: bool = False
 ) -> Iterator[config.Mistake]:
-    """Ask the API server for its version; any answer but a 401 will do, or one that is too old for app owners."""
+    """Ask the API server for its version; any answer but a 401 will do, or one that is too old for app owners.
+
+    `certified`: the context has the user's client certificate.
+    """
     name = shown(address)
     connection, path = _connection(address, found, context)
     token = _token(found)
@@ -101,9 +107,11 @@ def ask(
             name, f"{type(error).__name__} while asking it", "check that this is a Kubernetes API server"
         )
     else:
-        if status == http.HTTPStatus.UNAUTHORIZED and token:
-            problem = f"the API server {name} does not take its token (401)"
-            yield config.Mistake(KUBECONFIG, problem, "get a new kubeconfig: the token has expired or was withdrawn")
+        if status == http.HTTPStatus.UNAUTHORIZED and (token or certified):
+            refused = "token" if token else "client certificate"
+            problem = f"the API server {name} does not take its {refused} (401)"
+            fix = f"get a new kubeconfig: the {refused} has expired or was withdrawn"
+            yield config.Mistake(KUBECONFIG, problem, fix)
         known = version(body) if status == http.HTTPStatus.OK else None
         if has_owners and known and known < FOR_OWNERS:
             problem = f"the cluster runs Kubernetes {known[0]}.{known[1]}, which has no ValidatingAdmissionPolicy"
@@ -228,6 +236,15 @@ def _tls(found: Target, where: str) -> ssl.SSLContext | None:
     # On by default from Python 3.13; clusters' certificates often lack the key identifiers that it wants.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def _client(found: Target, context: ssl.SSLContext | None, where: str) -> bool:
+    """Whether the user has a client certificate; it is in the context then."""
+    try:
+        return context is not None and client_certificate.present(found.user, found.folder, context)
+    except (ValueError, OSError):
+        problem = f"{where}: its client certificate and key cannot be read, or are not each other's"
+        raise Unusable(problem, "get the kubeconfig anew") from None
 
 
 def _token(found: Target) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from lab import layout, workspace
+from tests import certificates
 
 
 def refused(engine: engines.Engine, *words: str, command: str = "preview", **env: str) -> str:
@@ -87,6 +88,19 @@ def test_an_existing_cluster_that_does_not_answer_is_said_at_preview(
     file.write_text(yaml.safe_dump(config))
     with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": existing(file)})):
         refused(engine, "127.0.0.1:1")
+
+
+def test_a_client_certificate_of_another_authority_is_said_at_preview(
+    engine: engines.Engine, tmp_path: pathlib.Path, control_plane: None
+) -> None:
+    for name, content in zip(("key.pem", "cert.pem"), certificates.self_signed("kubernetes-admin"), strict=True):
+        (tmp_path / name).write_bytes(content)
+    config = yaml.safe_load(engine.lab.kubeconfig.read_text())
+    config["users"][0]["user"] = {"client-certificate": "cert.pem", "client-key": "key.pem"}
+    (tmp_path / "config").write_text(yaml.safe_dump(config))
+    section = existing(tmp_path / "config")
+    with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": section})):
+        refused(engine, "does not take its client certificate (401)")
 
 
 def test_a_wrong_context_is_said_with_those_there_are(engine: engines.Engine) -> None:

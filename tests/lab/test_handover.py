@@ -271,6 +271,62 @@ def test_the_folder_makes_applications_and_nothing_else(
     engines.wait_for(mended, SECONDS, "what is mended in Git is not tried again as it was")
 
 
+# An add-on's values in Git
+
+VALUES = "ionos_lab/sealed-secrets/values.yaml"
+CONTROLLER = "/apis/apps/v1/namespaces/sealed-secrets/deployments/sealed-secrets-controller"
+
+
+def in_git(text: str) -> dict[str, str | None]:
+    return {VALUES: yaml.safe_dump({"podAnnotations": {"text": text, "both": "git"}})}
+
+
+def controller_annotations(engine: engines.Engine) -> dict[str, str]:
+    return engine.cluster.get(CONTROLLER)["spec"]["template"]["metadata"].get("annotations", {})
+
+
+def test_an_add_on_takes_values_from_git_and_those_of_the_settings_win(
+    environment: engines.Engine, repository: gitserver.Repository
+) -> None:
+    repository.commit(in_git("one"))
+
+    def change(config: dict[str, Any]) -> None:
+        config["gitops-platform:addons"]["sealedSecrets"] = {
+            "valuesFrom": {"path": VALUES}, "values": {"podAnnotations": {"both": "settings"}},
+        }  # fmt: skip
+
+    with environment.changed_config(change):
+        environment.up()
+        assert controller_annotations(environment) == {"text": "one", "both": "settings"}, "`up` waited for both"
+        found = application(environment, "sealed-secrets")
+        names = [source.get("name") for source in found["status"]["sync"]["comparedTo"]["sources"]]
+        assert names == [found["spec"]["sources"][0]["name"], None], "what the wait reads is the chart's fingerprint"
+        environment.up("--expect-no-changes")
+
+        repository.commit(in_git("two"))
+        look_again(environment, "sealed-secrets")
+        engines.wait_for(
+            lambda: controller_annotations(environment)["text"] == "two", SECONDS, "what changes in Git follows"
+        )
+
+        repository.commit({VALUES: None})
+        look_again(environment, "sealed-secrets")
+        engines.wait_for(
+            lambda: application(environment, "sealed-secrets")["status"].get("conditions"),
+            SECONDS,
+            "the file is missed",
+        )
+        ready = environment.run("python", "-m", "ops", "ready", "lab", "--wait-minutes", "0")
+        assert ready.code == 1, ready.text
+        said = ready.err.partition("error: application sealed-secrets")[2].partition("\nerror: ")[0]
+        assert VALUES in said, ready.text
+        assert "valuesFrom" in said.partition("next: ")[2], said
+        repository.commit(in_git("three"))
+        look_again(environment, "sealed-secrets")
+    environment.up()
+    assert "both" not in controller_annotations(environment), "without `valuesFrom` it is one source again"
+
+
 # Sealed secrets
 
 PLAIN = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "plain", "namespace": "default"}}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import http.server
-import ipaddress
 import pathlib
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -17,13 +16,11 @@ from typing import Any
 import pulumi
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import preflight
 import settings
 from preflight import cloud, cluster, owners
+from tests import certificates
 
 NO_HOME = {"HOME": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true"}
 AWS_KEYS = {"AWS_ACCESS_KEY_ID": "AKIACANARY", "AWS_SECRET_ACCESS_KEY": "canary-secret"}
@@ -130,7 +127,9 @@ VERSION = b""
 class _Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         allowed = self.headers.get("Authorization") in (None, "Bearer canary-token")
-        self.send_response(200 if allowed and self.path == "/version" else 401)
+        # As the API server does, this one asks for a certificate, and takes whatever it gets as far as here.
+        known = not self.path.startswith("/certified") or self.connection.getpeercert()
+        self.send_response(200 if allowed and known and self.path in ("/version", "/certified/version") else 401)
         self.end_headers()
         self.wfile.write(VERSION)
 
@@ -141,29 +140,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, bytes]:
     """A file with a self-signed certificate for 127.0.0.1 and its key, and the certificate alone."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("api.example.org")]
-            ),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    public = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    private, public = certificates.self_signed()
     file = tmp_path_factory.mktemp("tls") / "server.pem"
     file.write_bytes(private + public)
     return file, public
@@ -175,6 +152,8 @@ def server(authority: tuple[pathlib.Path, bytes]) -> Iterator[str]:
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority[0])
+    context.load_verify_locations(authority[0])
+    context.verify_mode = ssl.CERT_OPTIONAL
     httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -255,11 +234,46 @@ def test_a_refused_token_is_said(server: str, authority: tuple[pathlib.Path, byt
     assert "new kubeconfig" in found
 
 
-def test_any_answer_to_somebody_without_a_token_counts_as_reachable(
+def test_any_answer_to_somebody_who_shows_nothing_counts_as_reachable(
     server: str, authority: tuple[pathlib.Path, bytes]
 ) -> None:
-    content = kubeconfig(f"{server}/elsewhere", authority[1], user={"client-certificate-data": "eA=="})
-    assert ask(content) == [], "with a client certificate nothing can be said about a 401 to nobody"
+    content = kubeconfig(f"{server}/elsewhere", authority[1], user={"exec": {"command": "true"}})
+    assert ask(content) == [], "nothing can be said about a 401 to nobody"
+
+
+def encoded(file: pathlib.Path) -> dict[str, str]:
+    """A file with certificate and key, as a kubeconfig's user."""
+    data = base64.b64encode(file.read_bytes()).decode()
+    return {"client-certificate-data": data, "client-key-data": data}
+
+
+def test_a_client_certificate_is_shown_to_the_server(
+    server: str, authority: tuple[pathlib.Path, bytes], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    assert ask(kubeconfig(f"{server}/certified", authority[1], user=encoded(authority[0]))) == []
+    assert list((tmp_path / "temporary").iterdir()) == [], "no key is left behind"
+    (tmp_path / "pair.pem").write_bytes(authority[0].read_bytes())
+    named = {"client-certificate": "pair.pem", "client-key": "pair.pem"}
+    (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig(f"{server}/certified", authority[1], user=named)))
+    existing = settings.ExistingCluster(provider="existing", name="x", kubeconfigPath=str(tmp_path / "config"))
+    assert list(cluster.problems(existing, None)) == []
+
+
+def test_a_refused_client_certificate_is_said(server: str, authority: tuple[pathlib.Path, bytes]) -> None:
+    (found,) = ask(kubeconfig(f"{server}/elsewhere", authority[1], user=encoded(authority[0])))
+    assert "does not take its client certificate (401)" in found
+    assert "new kubeconfig" in found
+
+
+@pytest.mark.parametrize("data", ["eA==", "no base64!"])
+def test_a_client_certificate_that_is_none_is_said(
+    server: str, authority: tuple[pathlib.Path, bytes], data: str
+) -> None:
+    user = {"client-certificate-data": data, "client-key-data": data}
+    (found,) = ask(kubeconfig(server, authority[1], user=user))
+    assert "its client certificate and key cannot be read" in found
 
 
 def test_a_wrong_authority_is_said(server: str) -> None:
