@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import http.client
 import json
 import pathlib
@@ -63,7 +64,7 @@ def problems(
     except Unusable as error:
         yield config.Mistake(KUBECONFIG, *error.args)
         return
-    question = lambda: ask(address, found, context, certified=certified, has_owners=has_owners)  # noqa: E731
+    question = functools.partial(ask, address, found, context, certified=certified, has_owners=has_owners)
     yield from _within(SECONDS, question, address)
 
 

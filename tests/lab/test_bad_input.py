@@ -12,6 +12,8 @@ import yaml
 from lab import layout, workspace
 from tests import certificates
 
+COMMANDS = ("preview", "up --yes --skip-preview")
+
 
 def refused(engine: engines.Engine, *words: str, command: str = "preview", **env: str) -> str:
     """The one error of a command that has to fail, containing all the words."""
@@ -38,7 +40,7 @@ def test_all_mistakes_of_a_stack_file_are_said_at_once(engine: engines.Engine) -
         config["gitops-platform:addons"]["grafana"] = {}
 
     with engine.changed_config(change):
-        for command in ("preview", "up --yes --skip-preview"):
+        for command in COMMANDS:
             text = refused(engine, "cluster.ingressPool.ramMb", "8192", "cluster.defaultPool.autoscaling",
                            "cluster.locatoin", "dns.domains", "addons.grafana", command=command)  # fmt: skip
             assert "5 mistakes" in text
@@ -63,8 +65,8 @@ NO_OTHER_AWS_KEY = {
 def test_missing_credentials_are_said_before_anything_is_made(
     engine: engines.Engine, missing: dict[str, str], words: list[str], tmp_path: pathlib.Path
 ) -> None:
-    refused(engine, *words, **missing, HOME=str(tmp_path))
-    refused(engine, *words, command="up --yes --skip-preview", **missing, HOME=str(tmp_path))
+    for command in COMMANDS:
+        refused(engine, *words, command=command, **missing, HOME=str(tmp_path))
 
 
 def test_a_missing_secret_comes_with_the_command_that_sets_it(engine: engines.Engine) -> None:
@@ -72,7 +74,8 @@ def test_a_missing_secret_comes_with_the_command_that_sets_it(engine: engines.En
         config["gitops-platform:argocd"] = {"github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example"}}
 
     with engine.changed_config(change):
-        refused(engine, "githubClientSecret", "pulumi config set --secret githubClientSecret")
+        for command in COMMANDS:
+            refused(engine, "githubClientSecret", "pulumi config set --secret githubClientSecret", command=command)
 
 
 def existing(path: pathlib.Path, **more: str) -> dict[str, Any]:
@@ -87,7 +90,8 @@ def test_an_existing_cluster_that_does_not_answer_is_said_at_preview(
     file = tmp_path / "config"
     file.write_text(yaml.safe_dump(config))
     with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": existing(file)})):
-        refused(engine, "127.0.0.1:1")
+        for command in COMMANDS:
+            refused(engine, "127.0.0.1:1", command=command)
 
 
 def test_a_client_certificate_of_another_authority_is_said_at_preview(
@@ -100,14 +104,16 @@ def test_a_client_certificate_of_another_authority_is_said_at_preview(
     (tmp_path / "config").write_text(yaml.safe_dump(config))
     section = existing(tmp_path / "config")
     with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": section})):
-        refused(engine, "does not take its client certificate (401)")
+        for command in COMMANDS:
+            refused(engine, "does not take its client certificate (401)", command=command)
 
 
 def test_a_wrong_context_is_said_with_those_there_are(engine: engines.Engine) -> None:
     names = [c["name"] for c in yaml.safe_load(engine.lab.kubeconfig.read_text())["contexts"]]
     section = existing(engine.lab.kubeconfig, context="nowhere")
     with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": section})):
-        refused(engine, "nowhere", *names)
+        for command in COMMANDS:
+            refused(engine, "nowhere", *names, command=command)
 
 
 def test_config_check_says_the_same_without_an_engine(engine: engines.Engine, tmp_path: pathlib.Path) -> None:
