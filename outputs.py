@@ -15,7 +15,7 @@ from components import cluster
 from components.access import app_owner
 from components.addons import addon, sealed_secrets
 from components.dns import route53
-from components.gitops import argocd
+from components.gitops import argocd, root
 
 API_VERSION = "gitops-platform/v1"
 
@@ -54,6 +54,12 @@ def export(
             "zones": served,
         },
         "argocd": {"url": argo.url, "namespace": "argocd"},
+        "gitops": {
+            "repository": settings.gitops.repository,
+            "revision": settings.gitops.revision,
+            "path": settings.gitops.path,
+            "application": root.NAME if settings.gitops.hand_over else None,
+        },
         "sealing": {
             "certificate": certificate,
             "controllerNamespace": sealed_secrets.NAMESPACE,

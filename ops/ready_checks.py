@@ -29,6 +29,8 @@ class Environment:
     issuers: Sequence[str]
     name_servers: Sequence[str] = ()
     """Of the zone, where it is on Route53."""
+    root: str = ""
+    """The Application that applies the GitOps repository's folder, where that is handed over."""
 
     @property
     def ingress(self) -> str:
@@ -66,6 +68,7 @@ def environment(outputs: Mapping[str, Any]) -> Environment | None:
         addons={name: addon["namespace"] for name, addon in (outputs.get("addons") or {}).items()},
         issuers=list(outputs.get("clusterIssuers") or []),
         name_servers=tuple(str(one) for one in (outputs.get("dns") or {}).get("nameServers") or ()),
+        root=(outputs.get("gitops") or {}).get("application") or "",
     )
 
 

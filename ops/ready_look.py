@@ -49,9 +49,10 @@ class Look:
             one["metadata"]["name"]: one
             for one in get("/apis/argoproj.io/v1alpha1/applications", labelSelector="purpose=infra")
         }
+        wanted = {*env.addons, *applications, *([env.root] if env.root else [])}
         found = [
             ready_checks.argo_cd(ready_why.workloads(self.cluster, env.namespace, PART_OF_ARGO_CD), env.namespace),
-            *(ready_checks.application(name, applications.get(name)) for name in sorted({*env.addons, *applications})),
+            *(ready_checks.application(name, applications.get(name)) for name in sorted(wanted)),
         ]
         if not env.issuers:
             return found, ""

@@ -61,6 +61,15 @@ class ArgoCd(Part):
     namespace: str = key("Where it runs, and where Applications go.", "argocd")
 
 
+class GitOps(Part):
+    """The GitOps repository."""
+
+    repository: str | None = key("Its URL; null: none is set.", "https://github.com/example/gitops")
+    revision: str = key("Branch, tag or commit.", "main")
+    path: str = key("The folder of Applications.", "applications_sbx")
+    application: str | None = key("The Application that applies this folder; null without hand-over.", "root")
+
+
 class Sealing(Part):
     """What `kubeseal` needs."""
 
@@ -102,6 +111,7 @@ class Outputs(Part):
     ingress_addresses: list[str] = key("Reserved addresses; the first is the ingress's.", ["203.0.113.1"])
     dns: Dns = key("Zones and their name servers.", {})
     argocd: ArgoCd = key("Where Argo CD is.", {})
+    gitops: GitOps = key("What is handed over to Argo CD.", {})
     sealing: Sealing = key("What secrets are sealed with.", {})
     cluster_issuers: list[str] = key(
         "Names for the annotation `cert-manager.io/cluster-issuer`.", ["letsencrypt-sbx-issuer"]

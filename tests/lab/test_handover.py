@@ -191,7 +191,9 @@ def test_a_changed_token_shows_up_nowhere(environment: engines.Engine) -> None:
     canaries.assert_hidden(TOKENS, places)
 
 
-def test_with_the_right_token_the_folder_is_handed_over(environment: engines.Engine) -> None:
+def test_with_the_right_token_the_folder_is_handed_over(
+    environment: engines.Engine, repository: gitserver.Repository
+) -> None:
     environment.up()
     root = application(environment, "root")["status"]
     assert (root["sync"]["status"], root["health"]["status"]) == ("Synced", "Healthy")
@@ -203,6 +205,8 @@ def test_with_the_right_token_the_folder_is_handed_over(environment: engines.Eng
     assert not application(environment, "base"), "infrastructure is the program's own"
     assert not application(environment, "board"), "only what is included"
     environment.up("--expect-no-changes")
+    told = environment.outputs()["gitops"]
+    assert (told["repository"], told["path"], told["application"]) == (repository.url, "applications_lab", "root")
 
 
 def test_what_changes_in_git_follows_in_the_cluster(

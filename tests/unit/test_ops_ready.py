@@ -776,6 +776,16 @@ def test_kubectl_missing_is_said(cluster: pathlib.Path) -> None:
     assert (done.exit_code, "kubectl is not on PATH" in done.stderr) == (2, True)
 
 
+def test_the_application_that_applies_the_repository_is_missed(cluster: pathlib.Path) -> None:
+    handed_over = ready_checks.environment({**OUTPUTS, "gitops": {"application": "root"}})
+    kept = ready_checks.environment({**OUTPUTS, "gitops": {"application": None}})
+    assert handed_over is not None
+    assert kept == ENVIRONMENT
+    for environment, unmet in ((ENVIRONMENT, []), (handed_over, ["application root"])):
+        look = ready_look.Look(environment, None, ssl.create_default_context(), 443, with_ca=False)
+        assert [one.check for one in look._inside()[0] if one.what == "it is not there"] == unmet
+
+
 def test_addresses_come_from_the_ingress_where_the_stack_knows_none(cluster: pathlib.Path) -> None:
     paths = json.loads((cluster / "paths.json").read_text())
     ingress = {
