@@ -67,6 +67,7 @@ def _apiserver(lab: layout.Lab) -> list[str]:
         f"--etcd-keyfile={keys / 'etcd.key'}",
         "--authorization-mode=RBAC",
         f"--token-auth-file={keys / 'tokens.csv'}",
+        f"--client-ca-file={keys / 'ca.crt'}",
         # Managed clusters have a limit as well.
         "--service-account-max-token-expiration=8760h",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

@@ -9,6 +9,8 @@ import engine as engines
 import pytest
 import yaml
 
+import preflight.cluster
+import settings
 from lab import layout, workspace
 from tests import certificates
 
@@ -106,6 +108,13 @@ def test_a_client_certificate_of_another_authority_is_said_at_preview(
     with engine.changed_config(lambda c: c.update({"gitops-platform:cluster": section})):
         for command in COMMANDS:
             refused(engine, "does not take its client certificate (401)", command=command)
+
+
+def test_a_client_certificate_that_the_cluster_takes_is_fine(engine: engines.Engine, control_plane: None) -> None:
+    config, pair = yaml.safe_load(engine.lab.kubeconfig.read_text()), engine.lab.folder("pki") / "kubelet-client"
+    config["users"][0]["user"] = {"client-certificate": f"{pair}.crt", "client-key": f"{pair}.key"}
+    cluster = settings.ExistingCluster(provider="existing", name="factory-1")
+    assert list(preflight.cluster.problems(cluster, yaml.safe_dump(config))) == []
 
 
 def test_a_wrong_context_is_said_with_those_there_are(engine: engines.Engine) -> None:

@@ -278,7 +278,7 @@ def test_the_folder_makes_applications_and_nothing_else(
 # An add-on's values in Git
 
 VALUES = "ionos_lab/sealed-secrets/values.yaml"
-CONTROLLER = "/apis/apps/v1/namespaces/sealed-secrets/deployments/sealed-secrets-controller"
+CONTROLLER = "/apis/apps/v1/namespaces/sealed-secrets/deployments/sealed-secrets"
 
 
 def in_git(text: str) -> dict[str, str | None]:
