@@ -30,6 +30,12 @@ KNOWN = (
         "ComparisonError.*(connection refused|no such host|i/o timeout|dial tcp|failed to fetch|Client.Timeout)",
         "the repository in the error does not answer the cluster: look at the cluster's way out, or at charts.mirror",
     ),
+    (
+        # Argo CD cuts its own message, in the middle of "no such file or directory".
+        r"open \S*<path to cached source>\S*: no such f",
+        "the GitOps repository has no such file at gitops.revision: write it there, or correct "
+        "addons.<name>.valuesFrom.path",
+    ),
 )
 """What the cluster may say -> what to do about it; the first that fits."""
 

@@ -307,6 +307,7 @@ def test_the_pod_that_does_the_work_is_the_one_to_listen_to() -> None:
         ("Challenge c-1: AccessDenied: not authorized to perform: route53:GetChange", "lacks the action"),
         ("Challenge c-1: pending: Waiting for DNS-01 challenge propagation: not yet propagated", "delegated"),
         ("ComparisonError: failed to load: dial tcp 127.0.0.1:1: connection refused", "charts.mirror"),
+        ("ComparisonError: Error: open <path to cached source>/a/values.yaml: no such f", "valuesFrom.path"),
     ],
 )
 def test_a_cause_that_is_known_has_a_next_step_of_its_own(said: str, step: str) -> None:
