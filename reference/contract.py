@@ -105,7 +105,9 @@ class Outputs(Part):
     argocd: ArgoCd = key("Where Argo CD is.", {})
     sealing: Sealing = key("What secrets are sealed with.", {})
     cluster_issuers: list[str] = key(
-        "Names for the annotation `cert-manager.io/cluster-issuer`.", ["letsencrypt-sbx-issuer"]
+        "Names for the annotation `cert-manager.io/cluster-issuer`. The first is the one that the environment's own "
+        "Ingresses use; empty without cert-manager.",
+        ["letsencrypt-sbx-issuer", "letsencrypt-sbx-issuer-http01", "selfsigned-issuer"],
     )
     addons: dict[str, AddOn] = key("What runs, by its name.", {})
     app_owners: dict[str, AppOwner] = key("Who may do what, by namespace.", {})
