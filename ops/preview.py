@@ -112,6 +112,11 @@ def read(stack: str, text: str, said: str = "", known: Iterable[str] = (), code:
         return Preview(stack, problem=str(odd) or _ODD)
 
 
+def told(said: str, known: Iterable[str] = ()) -> str:
+    """What a preview wrote to stderr, as others may read it: without secrets, colours and control characters."""
+    return scrub.scrub(_plain(said), known)
+
+
 class _Odd(Exception):
     pass
 
@@ -131,13 +136,13 @@ class _Ending(NamedTuple):
 
     def errors(self) -> tuple[str, ...]:
         """Errors that the JSON lacks."""
-        told = scrub.scrub(_plain(self.said), self.known)
-        if found := re.findall(r"^error: (.+(?:\n[ \t].+)*)", told, re.MULTILINE):
+        text = told(self.said, self.known)
+        if found := re.findall(r"^error: (.+(?:\n[ \t].+)*)", text, re.MULTILINE):
             return tuple(dict.fromkeys(found))
         if self.code is None or self.code.strip() == "0":
             return ()
         return (
-            f"`pulumi preview` ended with exit code {_plain(self.code)[:20] or 'unknown'}: {told[-600:]}".strip(": "),
+            f"`pulumi preview` ended with exit code {_plain(self.code)[:20] or 'unknown'}: {text[-600:]}".strip(": "),
         )
 
 
@@ -196,13 +201,13 @@ def _silent(stack: str, said: str, known: list[str]) -> str:
     if advice := login.advice(said):
         return f"the preview could not begin: {advice}"
     if said.strip():
-        return f"the preview could not begin: {scrub.scrub(_plain(said), known)[-600:]}"
+        return f"the preview could not begin: {told(said, known)[-600:]}"
     return f"the preview printed nothing: it could not begin; the log of `pulumi preview --stack {stack}` says why"
 
 
 def _unfinished(stack: str, ending: _Ending) -> str:
-    told = scrub.scrub(_plain(ending.said), ending.known)[-600:]
-    return f"the preview did not end: {told or f'run `pulumi preview --stack {stack}` again'}"
+    text = told(ending.said, ending.known)[-600:]
+    return f"the preview did not end: {text or f'run `pulumi preview --stack {stack}` again'}"
 
 
 def _list(value: Any) -> list[Any]:

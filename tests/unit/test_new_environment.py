@@ -12,7 +12,7 @@ import typer.testing
 import yaml
 
 from ops import __main__ as ops
-from ops import new_environment, new_stackfile, stackfiles
+from ops import deploy_job, new_environment, new_stackfile, stackfiles
 
 RUNNER = typer.testing.CliRunner()
 IONOS = ["--domain", "dev3.example.org", "--provider", "ionos", "--kubernetes-version", "1.34.3"]
@@ -202,6 +202,50 @@ def test_the_next_steps_name_stack_secrets_and_ci(project: pathlib.Path) -> None
     assert "registrar of x.org" in "\n".join(
         new_environment.next_steps(new_stackfile.Answers("a", ("x.org",), "ionos"))
     )
+
+
+DEPLOY = (stackfiles.PROJECT / deploy_job.FILE).read_text()
+
+
+def chain(text: str) -> dict[str, Any]:
+    """The jobs of a deploy.yml that bring an environment up."""
+    return {name: job for name, job in yaml.safe_load(text)["jobs"].items() if "uses" in job}
+
+
+def test_the_next_steps_hold_a_job_that_is_like_the_others_of_deploy_yml(project: pathlib.Path) -> None:
+    (project / deploy_job.FILE).parent.mkdir(parents=True)
+    (project / deploy_job.FILE).write_text(DEPLOY)
+    before = chain(DEPLOY)
+    last = list(before)[-1]
+    step = json.loads(run(project, "dev3", *IONOS, "--json").stdout)["next"]
+    (said,) = [one for one in step if f"in the place of job {last}" in one]
+    jobs = said.partition("\n\n")[2]
+    assert jobs in run(project, "dev3", *IONOS, "--force").stdout, "to be copied as it stands"
+    after = chain(DEPLOY[: DEPLOY.index(f"\n  {last}:\n") + 1] + jobs)
+    assert list(after) == [*list(before)[:-1], "dev3", last]
+    assert {name: job for name, job in after.items() if name not in ("dev3", last)} == {
+        name: job for name, job in before.items() if name != last
+    }
+    renamed = json.loads(json.dumps(before[last]).replace(f"'{last}'", "'dev3'"))
+    assert after["dev3"] == {**renamed, "with": {"stack": "dev3"}}, "permissions, secrets and conditions as the others"
+    assert after[last]["needs"] == [*before[last]["needs"], "dev3"]
+    condition = "&& (needs.dev3.result == 'success' || needs.dev3.result == 'skipped')"
+    assert after[last]["if"].replace(f"{condition} ", "") == before[last]["if"]
+    assert condition in after[last]["if"], "a failure of dev3 has to stop it"
+    assert {**after[last], "needs": 0, "if": 0} == {**before[last], "needs": 0, "if": 0}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "jobs:\n", DEPLOY.replace("needs: [", "needs: &x ["), DEPLOY.partition("\n  dev:")[0]]
+)
+def test_a_deploy_yml_of_another_form_is_left_to_the_reader(text: str) -> None:
+    steps = new_environment.next_steps(new_stackfile.Answers("dev3", ("x.org",), "ionos"), text)
+    assert "add a job for dev3 to .github/workflows/deploy.yml in its place" in "\n".join(steps)
+
+
+def test_an_environment_that_is_deployed_already_needs_no_job() -> None:
+    steps = new_environment.next_steps(new_stackfile.Answers("dev", ("x.org",), "ionos"), DEPLOY)
+    assert deploy_job.FILE not in "\n".join(steps)
 
 
 def test_every_flag_of_a_setting_exists() -> None:
