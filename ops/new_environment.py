@@ -112,6 +112,8 @@ def new_environment(
         typer.echo(f"error: {file} cannot be written ({error.strerror}): make its folder writable", err=True)
         raise typer.Exit(2) from None
     deploy = directory / deploy_job.FILE
+    for warning in new_stackfile.warnings(answers, directory):
+        typer.echo(f"warning: {warning}", err=True)
     steps = next_steps(answers, deploy.read_text("utf-8") if deploy.is_file() else "")
     if as_json:
         typer.echo(json.dumps({"stack": name, "file": file.name, "next": steps}, indent=2))

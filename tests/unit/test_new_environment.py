@@ -148,6 +148,17 @@ def test_what_cannot_work_is_refused_by_flag(flags: list[str], said: str, projec
     assert not (project / "Pulumi.dev3.yaml").exists()
 
 
+def test_a_domain_inside_of_another_environments_is_a_warning(project: pathlib.Path) -> None:
+    flags = ["--domain", "dev3.dome-marketplace-dev.org", *IONOS[2:], "--json"]
+    result = run(project, "dev3", *flags)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["file"] == "Pulumi.dev3.yaml"
+    assert result.stderr.startswith(
+        "warning: --domain: dev3.dome-marketplace-dev.org lies inside of dome-marketplace-dev.org, which is dev's → "
+        "write an NS record for dev3.dome-marketplace-dev.org"
+    )
+
+
 def test_every_mistake_is_said_at_once(project: pathlib.Path) -> None:
     result = run(project, "dev3", *IONOS, "--email", "x", "--location", "y", "--zone-id", "z")
     assert len(result.stderr.splitlines()) == 3
