@@ -155,7 +155,11 @@ def _read(stack: str, found: Any, ending: _Ending) -> Preview:
     others = sorted({one[1] for one in steps} - {stack})
     if others:
         raise _Odd(f"it is a preview of stack {', '.join(others)}: name the file of {stack}")
-    changes = [_change(step) for step, _ in steps if step["op"] not in _NOTHING]
+    listed: dict[str, list[Change]] = {}
+    for step, _ in steps:
+        if step["op"] not in _NOTHING:
+            listed.setdefault(step["urn"], []).append(_change(step))
+    changes = [_one(of_a_resource) for of_a_resource in listed.values()]
     errors, warnings = _messages(_list(found.get("diagnostics")), ending.known)
     errors = errors or ending.errors()
     if not errors and not isinstance(found.get("changeSummary"), dict):
@@ -235,6 +239,21 @@ def _change(step: dict[str, Any]) -> Change:
     keys = list(detailed) if isinstance(detailed, dict) else _texts(step.get("diffReasons"))
     change = Change(op, kind, name, tuple(keys), tuple(_texts(step.get("replaceReasons"))))
     return dataclasses.replace(change, harm=_harm(kind, chain) if change.drastic else None)
+
+
+_STRENGTH = ("update", "create", "replace", "delete")
+
+
+def _one(changes: list[Change]) -> Change:
+    """What is listed of one resource, as one change: the strongest, with what every one of them concerns."""
+    strongest = max(changes, key=lambda one: _STRENGTH.index(one.op) if one.op in _STRENGTH else -1)
+    replaced = {"create", "delete"} <= {one.op for one in changes}
+    return dataclasses.replace(
+        strongest,
+        op="replace" if replaced else strongest.op,
+        keys=tuple(dict.fromkeys(key for one in changes for key in one.keys)),
+        reasons=tuple(dict.fromkeys(reason for one in changes for reason in one.reasons)),
+    )
 
 
 def _operation(op: str) -> str:

@@ -113,6 +113,29 @@ def test_an_app_owners_namespace_is_told_from_the_platforms_own() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("listed", "op"),
+    [
+        (["refresh", "update"], "update"),
+        (["update", "update"], "update"),
+        (["update", "replace"], "replace"),
+        (["create-replacement", "replace", "delete-replaced"], "replace"),
+        (["delete", "create"], "replace"),
+        (["update", "delete"], "delete"),
+        (["import", "update"], "update"),
+    ],
+)
+def test_a_resource_that_is_listed_twice_is_one_line_with_the_stronger_operation(listed: list[str], op: str) -> None:
+    chain = "ionoscloud:k8s/nodePool:NodePool"
+    for ops_of_it in (listed, listed[::-1]):
+        found = preview.read("lab", steps(*(step(one, "pool", chain, diffReasons=[one]) for one in ops_of_it))).changes
+        assert [(one.name, one.op) for one in found] == [("pool", op)]
+        assert set(found[0].keys) == {one for one in ops_of_it if one != "refresh"}, "nothing of either is lost"
+        assert bool(found[0].harm) == (op in ("replace", "delete"))
+    two = preview.read("lab", steps(step("update", "a"), step("update", "b"))).changes
+    assert [one.name for one in two] == ["a", "b"]
+
+
 def test_an_update_is_no_alarm() -> None:
     found = preview.read("lab", steps(step("update", chain="ionoscloud:k8s/nodePool:NodePool")))
     assert found.changes[0].harm is None
