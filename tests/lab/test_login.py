@@ -13,7 +13,7 @@ import subprocess
 import engine as engines
 import pytest
 
-from lab import layout, workspace
+from lab import layout
 
 CANARY, PASSPHRASE = "canary-of-the-kubeconfig", "canary-of-the-passphrase"
 SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
@@ -37,8 +37,8 @@ class Terminal:
             "PULUMI_CONFIG_PASSPHRASE_FILE": f"{folder}/passphrase",
         }
         shutil.copy(layout.PROJECT / "Pulumi.yaml", self.project)
-        shutil.copy(workspace.config_file(engine.lab), self.project / "Pulumi.lab.yaml")
-        shutil.copy(layout.PROJECT / "Pulumi.lab.yaml", self.project / "Pulumi.new.yaml")
+        for stack in ("lab", "new"):  # the committed file: the lab's own copy has a passphrase already
+            shutil.copy(layout.PROJECT / "Pulumi.lab.yaml", self.project / f"Pulumi.{stack}.yaml")
 
     def run(self, *argv: str, **env: str | None) -> engines.Run:
         """Run a command to its end, with a terminal at which nobody types; None takes a variable away."""
