@@ -8,10 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import settings
-from ops import stackfiles
-
-LAB = "lab"
-"""Its zones are on one machine only, so they are nobody's neighbours."""
+from ops import changed_stacks, stackfiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +38,7 @@ def others(folder: pathlib.Path, stack: str) -> list[Domain]:
     namespace = stackfiles.project(folder)
     found: list[Domain] = []
     for name in stackfiles.names(folder):
-        if name not in (stack, LAB):
+        if name not in (stack, changed_stacks.LAB):
             file = next(file for end in ("yaml", "yml") if (file := folder / f"Pulumi.{name}.{end}").exists())
             found += of_section(name, stackfiles.read(file, namespace).raw.get("dns"))
     return found
@@ -88,8 +85,9 @@ def _both_main(one: Domain, other: Domain) -> bool:
 
 
 def _pairs(mine: Iterable[Domain], theirs: Iterable[Domain]) -> Iterator[tuple[Domain, Domain]]:
+    """Each with each; the lab's zones are on one machine only, so they are nobody's neighbours."""
     theirs = list(theirs)
     for ours in mine:
         for other in theirs:
-            if LAB not in (ours.stack, other.stack):
+            if changed_stacks.LAB not in (ours.stack, other.stack):
                 yield ours, other
