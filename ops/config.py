@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 import settings
-from ops import stackfiles
+from ops import neighbours, stackfiles
 
 app = typer.Typer(no_args_is_help=True, help="Stack files.")
 
@@ -32,8 +32,9 @@ def check(
 
     Example: python -m ops config check sbx dev
 
-    Needs no cloud, no engine and no passphrase: of secrets it only sees that they are there. Warnings do
-    not count as mistakes. Exit codes: 0 all is well, 1 there are mistakes, 2 wrong usage (no such stack).
+    Needs no cloud, no engine and no passphrase: of secrets it only sees that they are there. Domains are
+    compared with those of every other stack that has a file. Warnings do not count as mistakes. Exit codes:
+    0 all is well, 1 there are mistakes, 2 wrong usage (no such stack).
     """
     there = stackfiles.names(directory)
     wanted = stacks or there
@@ -72,12 +73,15 @@ def report(directory: pathlib.Path, stack: str) -> dict[str, Any]:
     )
     found = stackfiles.read(file, stackfiles.project(directory))
     mistakes, warnings = list(found.mistakes), []
+    mine, others = neighbours.of_section(stack, found.raw.get("dns")), neighbours.others(directory, stack)
     unreadable = any(one.path == "file" or one.path.startswith("line ") for one in mistakes)
     if not unreadable:
         try:
             warnings = list(settings.warnings(settings.parse(found.raw, stack, found.encrypted), found.encrypted))
+            warnings += neighbours.warnings(mine, others)
         except settings.SettingsError as error:
             mistakes += error.mistakes
+        mistakes += neighbours.mistakes(mine, others)
     return {"stack": stack, "file": file.name, "mistakes": _plain(mistakes), "warnings": _plain(warnings)}
 
 

@@ -14,6 +14,8 @@ _KNOWN = {
     "token: set PULUMI_ACCESS_TOKEN to a valid one, or `pulumi login` again",
     r"passphrase must be set": "the stack's secrets are encrypted with a passphrase: set PULUMI_CONFIG_PASSPHRASE_FILE "
     "to a file that holds it, or PULUMI_CONFIG_PASSPHRASE",
+    r"unable to read PULUMI_CONFIG_PASSPHRASE_FILE": "the file with the passphrase of the stack's secrets cannot be "
+    "read: correct PULUMI_CONFIG_PASSPHRASE_FILE, or set PULUMI_CONFIG_PASSPHRASE",
     r"incorrect passphrase": "the passphrase is not the one that the stack's secrets were encrypted with: correct "
     "PULUMI_CONFIG_PASSPHRASE_FILE or PULUMI_CONFIG_PASSPHRASE",
     r"no stack named '(?P<stack>[^']+)' found": "there is no stack {stack} where you are logged in (`pulumi whoami "

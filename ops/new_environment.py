@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import new_stackfile, stackfiles
+from ops import deploy_job, new_stackfile, stackfiles
 from settings import checks
 
 
@@ -111,7 +111,10 @@ def new_environment(
     except OSError as error:
         typer.echo(f"error: {file} cannot be written ({error.strerror}): make its folder writable", err=True)
         raise typer.Exit(2) from None
-    steps = next_steps(answers)
+    deploy = directory / deploy_job.FILE
+    for warning in new_stackfile.warnings(answers, directory):
+        typer.echo(f"warning: {warning}", err=True)
+    steps = next_steps(answers, deploy.read_text("utf-8") if deploy.is_file() else "")
     if as_json:
         typer.echo(json.dumps({"stack": name, "file": file.name, "next": steps}, indent=2))
         return
@@ -120,8 +123,8 @@ def new_environment(
         typer.echo(f"  {number}. {step}")
 
 
-def next_steps(answers: new_stackfile.Answers) -> list[str]:
-    """What is to do once the file is there, in order."""
+def next_steps(answers: new_stackfile.Answers, deploy: str = "") -> list[str]:
+    """What is to do once the file is there, in order; `deploy` is the text of deploy.yml."""
     name = answers.name
     steps = [
         f"review the file, then `python -m ops config check {name}`",
@@ -133,9 +136,15 @@ def next_steps(answers: new_stackfile.Answers) -> list[str]:
     ]
     steps += [
         f"`pulumi preview --stack {name}`, `pulumi up --stack {name}`, `python -m ops ready {name}`",
-        f"CI: add {name} to .github/workflows/deploy.yml in its place, and make the GitHub environments {name} and "
-        f"{name}-preview with their secrets (docs/ci.md)",
+        f"CI: make the GitHub environments {name} and {name}-preview with their secrets (docs/ci.md)",
     ]
+    if jobs := deploy_job.added(deploy, name):
+        steps.append(
+            f"in {deploy_job.FILE}, write this in the place of job {jobs.last}; if {name} is to come earlier, every "
+            f"job after it needs it as {jobs.last} does here:\n\n{jobs.text}"
+        )
+    elif name not in deploy_job.names(deploy):
+        steps.append(f"add a job for {name} to {deploy_job.FILE} in its place, and to what later ones need")
     if answers.dns == "route53" and answers.zone_id is None:
         steps.append(f"point the registrar of {answers.domains[0]} to `pulumi stack output dns --stack {name}`")
     return steps

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 import settings
-from ops import stackfiles
+from ops import neighbours, stackfiles
 
 SCHEMA = "# yaml-language-server: $schema="
 
@@ -90,17 +90,20 @@ def mistakes(answers: Answers, folder: pathlib.Path) -> list[settings.Mistake]:
             if provider != answers.provider and getattr(answers, field) is not None:
                 flag = "--" + field.replace("_", "-")
                 found.append(settings.Mistake(flag, f"it belongs to --provider {provider}", "leave it out"))
-    for stack, taken in domains_of_others(folder, answers.name).items():
-        for domain in sorted(taken & set(answers.domains)):
-            problem = f"{domain} is {stack}'s, and two environments would fight over its records"
-            fix = f"choose one of its own, such as {answers.name}.{domain}"
-            found.append(settings.Mistake("--domain", problem, fix))
+    mine, others = neighbours.of_section(answers.name, config(answers)["dns"]), neighbours.others(folder, answers.name)
+    found += [dataclasses.replace(one, path="--domain") for one in neighbours.mistakes(mine, others)]
     present = {name for name in secrets(answers) if name == "ionosDnsToken"}
     try:
         settings.parse(config(answers), answers.name, present)
     except settings.SettingsError as error:
         found += [dataclasses.replace(one, path=_flag(one.path)) for one in error.mistakes]
     return list(dict.fromkeys(found))
+
+
+def warnings(answers: Answers, folder: pathlib.Path) -> list[settings.Mistake]:
+    """What to see to because of other stacks, by flag."""
+    mine, others = neighbours.of_section(answers.name, config(answers)["dns"]), neighbours.others(folder, answers.name)
+    return [dataclasses.replace(one, path="--domain") for one in neighbours.warnings(mine, others)]
 
 
 def text(answers: Answers, folder: pathlib.Path, kept: dict[str, Any] | None = None) -> str:
@@ -132,23 +135,6 @@ def keep(file: pathlib.Path) -> dict[str, Any]:
         if isinstance(value, dict) and set(value) == {"secure"}
     }
     return kept | ({"config": encrypted} if encrypted else {})
-
-
-def domains_of_others(folder: pathlib.Path, name: str) -> dict[str, set[str]]:
-    """Stack -> its domains, as far as they can be read."""
-    found: dict[str, set[str]] = {}
-    namespace = stackfiles.project(folder)
-    for stack in stackfiles.names(folder):
-        if stack == name:
-            continue
-        file = next(file for end in ("yaml", "yml") if (file := folder / f"Pulumi.{stack}.{end}").exists())
-        dns = stackfiles.read(file, namespace).raw.get("dns")
-        listed = dns.get("domains") if isinstance(dns, dict) else None
-        named = [
-            one.get("name") if isinstance(one, dict) else one for one in (listed if isinstance(listed, list) else [])
-        ]
-        found[stack] = {str(one) for one in named}
-    return found
 
 
 def _cluster(answers: Answers) -> dict[str, Any]:

@@ -112,6 +112,11 @@ def read(stack: str, text: str, said: str = "", known: Iterable[str] = (), code:
         return Preview(stack, problem=str(odd) or _ODD)
 
 
+def told(said: str, known: Iterable[str] = ()) -> str:
+    """What a preview wrote to stderr, as others may read it: without secrets, colours and control characters."""
+    return scrub.scrub(_plain(said), known)
+
+
 class _Odd(Exception):
     pass
 
@@ -131,13 +136,13 @@ class _Ending(NamedTuple):
 
     def errors(self) -> tuple[str, ...]:
         """Errors that the JSON lacks."""
-        told = scrub.scrub(_plain(self.said), self.known)
-        if found := re.findall(r"^error: (.+(?:\n[ \t].+)*)", told, re.MULTILINE):
+        text = told(self.said, self.known)
+        if found := re.findall(r"^error: (.+(?:\n[ \t].+)*)", text, re.MULTILINE):
             return tuple(dict.fromkeys(found))
         if self.code is None or self.code.strip() == "0":
             return ()
         return (
-            f"`pulumi preview` ended with exit code {_plain(self.code)[:20] or 'unknown'}: {told[-600:]}".strip(": "),
+            f"`pulumi preview` ended with exit code {_plain(self.code)[:20] or 'unknown'}: {text[-600:]}".strip(": "),
         )
 
 
@@ -150,7 +155,11 @@ def _read(stack: str, found: Any, ending: _Ending) -> Preview:
     others = sorted({one[1] for one in steps} - {stack})
     if others:
         raise _Odd(f"it is a preview of stack {', '.join(others)}: name the file of {stack}")
-    changes = [_change(step) for step, _ in steps if step["op"] not in _NOTHING]
+    listed: dict[str, list[Change]] = {}
+    for step, _ in steps:
+        if step["op"] not in _NOTHING:
+            listed.setdefault(step["urn"], []).append(_change(step))
+    changes = [_one(of_a_resource) for of_a_resource in listed.values()]
     errors, warnings = _messages(_list(found.get("diagnostics")), ending.known)
     errors = errors or ending.errors()
     if not errors and not isinstance(found.get("changeSummary"), dict):
@@ -196,13 +205,13 @@ def _silent(stack: str, said: str, known: list[str]) -> str:
     if advice := login.advice(said):
         return f"the preview could not begin: {advice}"
     if said.strip():
-        return f"the preview could not begin: {scrub.scrub(_plain(said), known)[-600:]}"
+        return f"the preview could not begin: {told(said, known)[-600:]}"
     return f"the preview printed nothing: it could not begin; the log of `pulumi preview --stack {stack}` says why"
 
 
 def _unfinished(stack: str, ending: _Ending) -> str:
-    told = scrub.scrub(_plain(ending.said), ending.known)[-600:]
-    return f"the preview did not end: {told or f'run `pulumi preview --stack {stack}` again'}"
+    text = told(ending.said, ending.known)[-600:]
+    return f"the preview did not end: {text or f'run `pulumi preview --stack {stack}` again'}"
 
 
 def _list(value: Any) -> list[Any]:
@@ -230,6 +239,21 @@ def _change(step: dict[str, Any]) -> Change:
     keys = list(detailed) if isinstance(detailed, dict) else _texts(step.get("diffReasons"))
     change = Change(op, kind, name, tuple(keys), tuple(_texts(step.get("replaceReasons"))))
     return dataclasses.replace(change, harm=_harm(kind, chain) if change.drastic else None)
+
+
+_STRENGTH = ("update", "create", "replace", "delete")
+
+
+def _one(changes: list[Change]) -> Change:
+    """What is listed of one resource, as one change: the strongest, with what every one of them concerns."""
+    strongest = max(changes, key=lambda one: _STRENGTH.index(one.op) if one.op in _STRENGTH else -1)
+    replaced = {"create", "delete"} <= {one.op for one in changes}
+    return dataclasses.replace(
+        strongest,
+        op="replace" if replaced else strongest.op,
+        keys=tuple(dict.fromkeys(key for one in changes for key in one.keys)),
+        reasons=tuple(dict.fromkeys(reason for one in changes for reason in one.reasons)),
+    )
 
 
 def _operation(op: str) -> str:

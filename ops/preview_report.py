@@ -40,6 +40,9 @@ def preview_report(
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over the file of --output.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object (the text is in it as well).")] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Print all that a failed preview said to stderr, as a group of GitHub's log.")
+    ] = False,
 ) -> None:
     """Make a comment in Markdown from the results of `pulumi preview --json`.
 
@@ -72,6 +75,8 @@ def preview_report(
     bad = [one for one in found if one.outcome in ("failed", "unreadable")]
     for one in bad:
         typer.echo(f"error: {one.stack}: {one.problem or 'the preview failed: ' + one.errors[0]}", err=True)
+        if log:
+            _group(one, preview.told(_beside(files[one.stack], ".err") or "", known))
     changing = expect_no_changes and any(one.outcome != "unchanged" for one in found)
     raise typer.Exit(1 if bad else 3 if changing else 0)
 
@@ -138,13 +143,25 @@ def _read(stack: str, file: pathlib.Path | None, known: list[str]) -> preview.Pr
     if file is None:
         return preview.read(stack, sys.stdin.read(), known=known)
     try:
-        text, said, code = (
-            one.read_text("utf-8", errors="replace") if one is file or one.is_file() else None
-            for one in (file, file.with_suffix(".err"), file.with_suffix(".code"))
-        )
-        return preview.read(stack, text or "", said or "", known, code)
+        text = file.read_text("utf-8", errors="replace")
+        return preview.read(stack, text, _beside(file, ".err") or "", known, _beside(file, ".code"))
     except OSError as error:
         raise _Usage(f"{file} cannot be read ({error.strerror})") from None
+
+
+def _beside(file: pathlib.Path | None, suffix: str) -> str | None:
+    """What stands in the file of that suffix beside a preview, if there is one."""
+    other = file.with_suffix(suffix) if file else None
+    return other.read_text("utf-8", errors="replace") if other and other.is_file() else None
+
+
+def _group(found: preview.Preview, said: str) -> None:
+    """What a preview said, folded up in a job's log, each line behind a mark: GitHub runs one that begins with `::`."""
+    texts = [*(error for error in found.errors if error not in said), said]
+    lines = [line for text in texts for line in text.splitlines()]
+    if lines:
+        marked = "\n".join(f"| {line}" for line in lines)
+        typer.echo(f"::group::All that the preview of {found.stack} said\n{marked}\n::endgroup::", err=True)
 
 
 def _write(file: pathlib.Path, text: str) -> None:

@@ -1,7 +1,8 @@
 """The contract of stack outputs, described: what `outputs.py` exports, in the words of the consumer.
 
 `outputs.py` makes the values and this says what they mean; tests hold each against the other. A key is only
-added within a version; one that goes away, is renamed or changes its type makes a new version.
+added within a version; one that goes away, is renamed, changes its type, its fixed values or whether it is secret
+makes a new version.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import pydantic.alias_generators
 
 from reference import schema
 
-SECRETS = ("kubeconfig",)
-"""Outputs that are secrets as a whole: `[secret]` without `--show-secrets`."""
+SECRETS = ("kubeconfig", "appOwnerKubeconfigs.*")
+"""What is secret, as paths of `shape`: `[secret]` without `--show-secrets`. All else is plain."""
 VERSION = "gitops-platform/v1"
 
 
@@ -114,7 +115,9 @@ class Outputs(Part):
     gitops: GitOps = key("What is handed over to Argo CD.", {})
     sealing: Sealing = key("What secrets are sealed with.", {})
     cluster_issuers: list[str] = key(
-        "Names for the annotation `cert-manager.io/cluster-issuer`.", ["letsencrypt-sbx-issuer"]
+        "Names for the annotation `cert-manager.io/cluster-issuer`. The first is the one that the environment's own "
+        "Ingresses use; empty without cert-manager.",
+        ["letsencrypt-sbx-issuer", "letsencrypt-sbx-issuer-http01", "selfsigned-issuer"],
     )
     addons: dict[str, AddOn] = key("What runs, by its name.", {})
     app_owners: dict[str, AppOwner] = key("Who may do what, by namespace.", {})
@@ -147,7 +150,10 @@ def closed(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def shape(node: dict[str, Any], definitions: dict[str, Any], path: str = "") -> list[str]:
-    """Every key of the contract with its type, one a line: `cluster.id: string`, `addons.*.chart: string`."""
+    """Every key of the contract, one a line, with its type, the only values it may have, and whether it is secret.
+
+    Such as `addons.*.chart: string`, `cluster.provider: string (existing, ionos)`, `kubeconfig: string, secret`.
+    """
     if "$ref" in node:
         return shape(definitions[node["$ref"].rsplit("/", 1)[1]], definitions, path)
     if "allOf" in node:
@@ -163,4 +169,6 @@ def shape(node: dict[str, Any], definitions: dict[str, Any], path: str = "") -> 
     if isinstance(node.get("additionalProperties"), dict):
         return shape(node["additionalProperties"], definitions, f"{path}.*")
     kinds = sorted(one["type"] for one in node["anyOf"]) if "anyOf" in node else [node["type"]]
-    return [f"{path}: {' or '.join(kinds)}"]
+    values = node.get("enum") or ([node["const"]] if "const" in node else [])
+    only = f" ({', '.join(sorted(map(str, values)))})" if values else ""
+    return [f"{path}: {' or '.join(kinds)}{only}{', secret' if path in SECRETS else ''}"]

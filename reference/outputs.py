@@ -12,8 +12,8 @@ PAGE = """\
 # Outputs
 
 What a stack exports is a contract with other tools: CI, other Pulumi programs, scripts. `apiVersion` names its
-version, `{version}`. Within a version keys are only added; a key that goes away, is renamed or
-changes its type makes a new version. `schemas/outputs.schema.json` says the same to machines.
+version, `{version}`. Within a version keys are only added; a key that goes away, is renamed, changes its type,
+its fixed values or whether it is secret makes a new version. `schemas/outputs.schema.json` says the same to machines.
 
 {tables}
 ## From a script

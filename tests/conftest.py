@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Generator
 from typing import Any
@@ -11,6 +12,20 @@ import pytest
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "may_skip(reason): this test may be skipped in CI, too")
+
+
+@pytest.fixture(autouse=True)
+def _loop() -> Generator[None, None, None]:
+    """An event loop for each test. What waits on it for good, such as an Output outside of a run, ends with it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.close()
 
 
 @pytest.hookimpl(wrapper=True)

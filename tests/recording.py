@@ -161,7 +161,7 @@ def run(
     recording = Recording()
     answers = _Answers(zones or {})
     # A fresh loop per run: the SDK keeps its pending calls on the one that is current.
-    loop = asyncio.new_event_loop()
+    outside, loop = asyncio.get_event_loop(), asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         mocks.set_mocks(
@@ -184,7 +184,7 @@ def run(
     finally:
         _end(loop)
         loop.close()
-        asyncio.set_event_loop(asyncio.new_event_loop())  # for whoever uses the SDK next in this process
+        asyncio.set_event_loop(outside)  # for whoever uses the SDK next in this test
     return recording
 
 

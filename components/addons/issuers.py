@@ -14,10 +14,6 @@ import pulumi
 
 from components import manifests, options
 
-SERVERS = {
-    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
-    "production": "https://acme-v02.api.letsencrypt.org/directory",
-}
 SELF_SIGNED = "selfsigned-issuer"
 
 
@@ -37,7 +33,7 @@ class ClusterIssuersArgs:
         issuer: name of the issuer that Ingresses use, such as "letsencrypt-sbx-issuer".
         solver: how that one proves control of a name: dns01 | http01.
         email: where Let's Encrypt writes when something is wrong; None: nowhere.
-        server: staging | production | directory URL of another ACME server.
+        server: directory URL of the ACME server.
         ingress_class: class through which http01 challenges are answered.
         ingress_annotations: annotations that the Ingress of a challenge needs there.
         zones: Route53 zones for dns01; empty: no dns01 issuer.
@@ -69,6 +65,7 @@ class ClusterIssuers(pulumi.ComponentResource):
     default: str
     """Name of the issuer that Ingresses use."""
     names: Sequence[str]
+    """All of them; the default is the first."""
     manifests: Mapping[str, manifests.Manifest]
 
     def __init__(self, name: str, args: ClusterIssuersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -93,7 +90,7 @@ class ClusterIssuers(pulumi.ComponentResource):
 
 
 def specs(args: ClusterIssuersArgs) -> dict[str, dict[str, Any]]:
-    """Issuer name -> spec.
+    """Issuer name -> spec; the issuer that Ingresses use is the first.
 
     Raises:
         ValueError: dns01 is asked for without a zone.
@@ -104,16 +101,17 @@ def specs(args: ClusterIssuersArgs) -> dict[str, dict[str, Any]]:
         solvers["dns01"] = [_dns01(zone, args) for zone in args.zones]
     if args.solver not in solvers:
         raise ValueError("an issuer that proves by dns01 needs at least one Route53 zone")
-    result: dict[str, dict[str, Any]] = {SELF_SIGNED: {"selfSigned": {}}}
+    result = {args.issuer: _acme(args.issuer, solvers.pop(args.solver), args)}
     for solver, configured in solvers.items():
-        name = args.issuer if solver == args.solver else f"{args.issuer}-{solver}"
+        name = f"{args.issuer}-{solver}"
         result[name] = _acme(name, configured, args)
+    result.setdefault(SELF_SIGNED, {"selfSigned": {}})
     return result
 
 
 def _acme(name: str, solvers: Sequence[Mapping[str, Any]], args: ClusterIssuersArgs) -> dict[str, Any]:
     acme: dict[str, Any] = {
-        "server": SERVERS.get(args.server, args.server),
+        "server": args.server,
         "privateKeySecretRef": {"name": f"{name}-account-key"},
         "solvers": list(solvers),
     }

@@ -21,7 +21,7 @@ kubernetes.core.v1.ConfigMap(
         "contract": platform.require_output("apiVersion").apply(known),
         "environment": platform.require_output("environment"),
         "domain": platform.require_output("domain"),
-        "issuer": platform.require_output("clusterIssuers").apply(lambda names: names[-1]),
+        "issuer": platform.require_output("clusterIssuers").apply(lambda names: names[0]),
     },
     opts=pulumi.ResourceOptions(provider=cluster),
 )

@@ -175,7 +175,7 @@ def test_names_are_in_ionos_dns_and_nowhere_else(environment: engines.Engine) ->
 
 def test_argo_cds_certificate_came_by_http01(environment: engines.Engine) -> None:
     names = environment.outputs()["clusterIssuers"]
-    assert names == ["selfsigned-issuer", "letsencrypt-lab-issuer"], "without Route53 there is no dns01"
+    assert names == ["letsencrypt-lab-issuer", "selfsigned-issuer"], "without Route53 there is no dns01"
     status, body = reach.get(environment.lab, f"https://{ARGOCD}/api/version")
     assert status == 200
     assert json.loads(body)["Version"].startswith("v3.")

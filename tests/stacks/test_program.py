@@ -59,7 +59,9 @@ def assert_whole(run: recording.Recording, stack: str, given: dict[str, str]) ->
     assert bool(pools) == (wanted.cluster.provider == "ionos")
     if "cert-manager" in on:
         name = wanted.addons.cert_manager.issuer.name or f"letsencrypt-{stack}-issuer"
-        assert name in run.outputs["clusterIssuers"]
+        assert run.outputs["clusterIssuers"][0] == name, "consumers take the first"
+        acme = run.one("kubernetes:cert-manager.io/v1:ClusterIssuer", name).inputs["spec"]["acme"]
+        assert acme["server"] == wanted.addons.cert_manager.server_url
     assert run.outputs["environment"] == stack
     assert "kubeconfig" in run.secret_outputs
 

@@ -39,6 +39,7 @@ def lab(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[lay
     monkeypatch.setattr(workspace, "prepare", lambda _lab: None)
     monkeypatch.setattr(workspace, "left_behind", lambda _lab: [])
     monkeypatch.setattr(summary, "check", lambda *_arguments: {})
+    monkeypatch.setattr(summary, "explain", lambda *_arguments: None)
     monkeypatch.setattr(summary, "show", lambda *_arguments: None)
     yield made
     processes.stop_all(made, 2)

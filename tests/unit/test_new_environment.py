@@ -12,7 +12,7 @@ import typer.testing
 import yaml
 
 from ops import __main__ as ops
-from ops import new_environment, new_stackfile, stackfiles
+from ops import deploy_job, new_environment, new_stackfile, stackfiles
 
 RUNNER = typer.testing.CliRunner()
 IONOS = ["--domain", "dev3.example.org", "--provider", "ionos", "--kubernetes-version", "1.34.3"]
@@ -148,6 +148,17 @@ def test_what_cannot_work_is_refused_by_flag(flags: list[str], said: str, projec
     assert not (project / "Pulumi.dev3.yaml").exists()
 
 
+def test_a_domain_inside_of_another_environments_is_a_warning(project: pathlib.Path) -> None:
+    flags = ["--domain", "dev3.dome-marketplace-dev.org", *IONOS[2:], "--json"]
+    result = run(project, "dev3", *flags)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["file"] == "Pulumi.dev3.yaml"
+    assert result.stderr.startswith(
+        "warning: --domain: dev3.dome-marketplace-dev.org lies inside of dome-marketplace-dev.org, which is dev's → "
+        "write an NS record for dev3.dome-marketplace-dev.org"
+    )
+
+
 def test_every_mistake_is_said_at_once(project: pathlib.Path) -> None:
     result = run(project, "dev3", *IONOS, "--email", "x", "--location", "y", "--zone-id", "z")
     assert len(result.stderr.splitlines()) == 3
@@ -202,6 +213,50 @@ def test_the_next_steps_name_stack_secrets_and_ci(project: pathlib.Path) -> None
     assert "registrar of x.org" in "\n".join(
         new_environment.next_steps(new_stackfile.Answers("a", ("x.org",), "ionos"))
     )
+
+
+DEPLOY = (stackfiles.PROJECT / deploy_job.FILE).read_text()
+
+
+def chain(text: str) -> dict[str, Any]:
+    """The jobs of a deploy.yml that bring an environment up."""
+    return {name: job for name, job in yaml.safe_load(text)["jobs"].items() if "uses" in job}
+
+
+def test_the_next_steps_hold_a_job_that_is_like_the_others_of_deploy_yml(project: pathlib.Path) -> None:
+    (project / deploy_job.FILE).parent.mkdir(parents=True)
+    (project / deploy_job.FILE).write_text(DEPLOY)
+    before = chain(DEPLOY)
+    last = list(before)[-1]
+    step = json.loads(run(project, "dev3", *IONOS, "--json").stdout)["next"]
+    (said,) = [one for one in step if f"in the place of job {last}" in one]
+    jobs = said.partition("\n\n")[2]
+    assert jobs in run(project, "dev3", *IONOS, "--force").stdout, "to be copied as it stands"
+    after = chain(DEPLOY[: DEPLOY.index(f"\n  {last}:\n") + 1] + jobs)
+    assert list(after) == [*list(before)[:-1], "dev3", last]
+    assert {name: job for name, job in after.items() if name not in ("dev3", last)} == {
+        name: job for name, job in before.items() if name != last
+    }
+    renamed = json.loads(json.dumps(before[last]).replace(f"'{last}'", "'dev3'"))
+    assert after["dev3"] == {**renamed, "with": {"stack": "dev3"}}, "permissions, secrets and conditions as the others"
+    assert after[last]["needs"] == [*before[last]["needs"], "dev3"]
+    condition = "&& (needs.dev3.result == 'success' || needs.dev3.result == 'skipped')"
+    assert after[last]["if"].replace(f"{condition} ", "") == before[last]["if"]
+    assert condition in after[last]["if"], "a failure of dev3 has to stop it"
+    assert {**after[last], "needs": 0, "if": 0} == {**before[last], "needs": 0, "if": 0}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "jobs:\n", DEPLOY.replace("needs: [", "needs: &x ["), DEPLOY.partition("\n  dev:")[0]]
+)
+def test_a_deploy_yml_of_another_form_is_left_to_the_reader(text: str) -> None:
+    steps = new_environment.next_steps(new_stackfile.Answers("dev3", ("x.org",), "ionos"), text)
+    assert "add a job for dev3 to .github/workflows/deploy.yml in its place" in "\n".join(steps)
+
+
+def test_an_environment_that_is_deployed_already_needs_no_job() -> None:
+    steps = new_environment.next_steps(new_stackfile.Answers("dev", ("x.org",), "ionos"), DEPLOY)
+    assert deploy_job.FILE not in "\n".join(steps)
 
 
 def test_every_flag_of_a_setting_exists() -> None:

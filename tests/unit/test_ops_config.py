@@ -26,7 +26,7 @@ config:
 @pytest.fixture
 def project(tmp_path: pathlib.Path) -> pathlib.Path:
     (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
-    (tmp_path / "Pulumi.good.yaml").write_text(GOOD)
+    (tmp_path / "Pulumi.good.yaml").write_text(GOOD.replace("example.org", "good.example"))
     return tmp_path
 
 
@@ -58,6 +58,52 @@ def test_every_mistake_is_a_line_and_the_exit_code_says_so(project: pathlib.Path
         "Pulumi.bad.yaml: waitMinutes: 0 is too little → write at least 1",
         "Pulumi.good.yaml: ok",
     ]
+
+
+DELEGATE = "with its name servers into the zone of good.example; each external-dns leaves the other's records alone"
+
+
+@pytest.mark.parametrize(
+    ("dns", "mistake", "warning"),
+    [
+        (
+            "{domains: [good.example]}",
+            "good.example is good's, and two environments would make a zone of that name",
+            "",
+        ),
+        ("{domains: [{name: good.example, zoneId: Z0123456789ABC}]}", "two environments would fight over its rec", ""),
+        (
+            "{domains: [a.org, good.example]}",
+            "dns.domains[1]: good.example is good's, and two environments would ma",
+            "",
+        ),
+        ("{domains: [a.org, {name: good.example, zoneId: Z0123456789ABC}]}", "", "good.example is good's as well"),
+        ("{domains: [sub.good.example]}", "", f"write an NS record for sub.good.example {DELEGATE}"),
+        ("{domains: [a.org, example]}", "'example' is no domain name", ""),
+        ("{domains: [notgood.example]}", "", ""),
+    ],
+)
+def test_domains_of_other_stacks_are_looked_at(dns: str, mistake: str, warning: str, project: pathlib.Path) -> None:
+    (project / "Pulumi.new.yaml").write_text(GOOD.replace("\n    domains: [example.org]", f" {dns}"))
+    result = check(project, "new")
+    assert result.exit_code == (1 if mistake else 0), result.output
+    assert mistake in result.stdout
+    assert result.stdout.count("→") == bool(mistake), "one mistake, one line"
+    about = [line for line in result.stderr.splitlines() if "apiAllowList" not in line]
+    assert len(about) == bool(warning), about
+    assert warning in "".join(about)
+    assert "dns.domains[" in "".join(about) or not warning
+
+
+def test_whoever_has_the_outer_domain_is_told_to_delegate_the_inner_one(project: pathlib.Path) -> None:
+    (project / "Pulumi.new.yaml").write_text(GOOD.replace("example.org", "a.good.example"))
+    said = check(project, "good").stderr
+    assert "a.good.example, which is new's, lies inside of good.example → write an NS record for a.good.example" in said
+
+
+def test_the_labs_domains_are_nobodys_neighbours(project: pathlib.Path) -> None:
+    (project / "Pulumi.lab.yaml").write_text(GOOD.replace("example.org", "good.example"))
+    assert check(project).exit_code == 0
 
 
 def test_json_says_the_same_for_programs(project: pathlib.Path) -> None:

@@ -102,6 +102,10 @@ SAID = {
     "error: could not deserialize deployment: constructing secrets manager: passphrase must be set with "
     "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE environment variables": "set PULUMI_CONFIG_PASS",
     "error: getting stack configuration: get stack secrets manager: incorrect passphrase": "is not the one",
+    "error: failed to decrypt: incorrect passphrase, please set PULUMI_CONFIG_PASSPHRASE to the correct passphrase or "
+    "set PULUMI_CONFIG_PASSPHRASE_FILE to a file containing the passphrase": "is not the one",
+    'error: constructing secrets manager of type "passphrase": constructing secrets manager: unable to read '
+    "PULUMI_CONFIG_PASSPHRASE_FILE: open /tmp/x: no such file or directory": "correct PULUMI_CONFIG_PASSPHRASE_FILE",
     'error: read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown): operation error S3: GetObject, '
     "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found": "no credentials",
     'error: read ".pulumi/meta.yaml": blob (code=Unknown): operation error S3: GetObject, https response error '

@@ -61,6 +61,8 @@ def step(op: str, name: str = "x", chain: str = "kubernetes:core/v1:Secret", **m
         ("replace-provider", "drastic", {"replace": 1, "same": 55}),
         ("delete", "drastic", {"delete": 6, "same": 48, "update": 2}),
         ("drift", "changes", {"create": 1, "same": 55}),
+        ("drift-changed", "changes", {"same": 79, "update": 1}),
+        ("replace-release", "drastic", {"replace": 1, "same": 79}),
         ("failed-settings", "failed", {"same": 1}),
         ("failed-resource", "failed", {"same": 13}),
     ],
@@ -95,6 +97,7 @@ def test_what_goes_away_stands_first_and_in_bold() -> None:
         ),
         ("replace-cluster", "(`ionoscloud:compute/datacenter:Datacenter`)**, because of `location` ⚠️ **datacenter"),
         ("replace-cluster", "NodePool`)**, because something that it depends on is replaced ⚠️ **node pool"),
+        ("replace-release", "**replace `argocd` (`kubernetes:helm.sh/v3:Release`)**, because of `id` ⚠️ **Helm release"),
         ("replace-provider", "**replace `cluster` (`pulumi:providers:kubernetes`)**, because of `id` ⚠️ **provider"),
         ("delete", "(`kubernetes:core/v1:Namespace`)** ⚠️ **namespace: everything in it goes"),
     ],
@@ -111,6 +114,38 @@ def test_an_app_owners_namespace_is_told_from_the_platforms_own() -> None:
         "namespace: everything in it goes",
         "app owner's namespace: everything in it goes",
     ]
+
+
+def test_an_object_that_somebody_changed_is_one_line() -> None:
+    listed = [one["op"] for one in json.loads(recorded("drift-changed"))["steps"] if "Namespace" in one["urn"]]
+    assert listed == ["refresh", "update"], "the engine lists it twice, or this tests nothing"
+    text = markdown("drift-changed")
+    assert text.count("(`kubernetes:core/v1:Namespace`)") == 1
+    assert "- update `cert-manager` (`kubernetes:core/v1:Namespace`): `metadata.labels.purpose`" in text
+    assert "somebodys" not in text, "never a value"
+
+
+@pytest.mark.parametrize(
+    ("listed", "op"),
+    [
+        (["refresh", "update"], "update"),
+        (["update", "update"], "update"),
+        (["update", "replace"], "replace"),
+        (["create-replacement", "replace", "delete-replaced"], "replace"),
+        (["delete", "create"], "replace"),
+        (["update", "delete"], "delete"),
+        (["import", "update"], "update"),
+    ],
+)
+def test_a_resource_that_is_listed_twice_is_one_line_with_the_stronger_operation(listed: list[str], op: str) -> None:
+    chain = "ionoscloud:k8s/nodePool:NodePool"
+    for ops_of_it in (listed, listed[::-1]):
+        found = preview.read("lab", steps(*(step(one, "pool", chain, diffReasons=[one]) for one in ops_of_it))).changes
+        assert [(one.name, one.op) for one in found] == [("pool", op)]
+        assert set(found[0].keys) == {one for one in ops_of_it if one != "refresh"}, "nothing of either is lost"
+        assert bool(found[0].harm) == (op in ("replace", "delete"))
+    two = preview.read("lab", steps(step("update", "a"), step("update", "b"))).changes
+    assert [one.name for one in two] == ["a", "b"]
 
 
 def test_an_update_is_no_alarm() -> None:

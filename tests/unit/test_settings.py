@@ -34,6 +34,18 @@ def test_two_keys_are_enough() -> None:
     assert found.cluster.default_pool.cpu_family == "INTEL_SKYLAKE"
 
 
+@pytest.mark.parametrize(
+    ("server", "url"),
+    [
+        ("staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+        ("production", "https://acme-v02.api.letsencrypt.org/directory"),
+        ("https://acme.example/dir", "https://acme.example/dir"),
+    ],
+)
+def test_the_acme_server_is_a_name_or_a_url(server: str, url: str) -> None:
+    assert parse({"addons": {"certManager": {"server": server}}}).addons.cert_manager.server_url == url
+
+
 @pytest.mark.parametrize(("stack", "server", "protect"), [("prd", "production", True), ("dev", "staging", False)])
 def test_only_production_is_protected_and_gets_trusted_certificates(stack: str, server: str, protect: bool) -> None:
     found = parse({}, stack)

@@ -1,4 +1,4 @@
-"""In CI a skipped test is a failure."""
+"""What tests/conftest.py sees to: in CI a skipped test is a failure, and nothing is left waiting."""
 
 from __future__ import annotations
 
@@ -21,6 +21,25 @@ def test_quiet():
 def test_allowed():
     pytest.skip("no cloud")
 """
+
+
+WAITING = """
+import asyncio
+
+LEFT = []  # until Python ends, when nothing keeps it from complaining
+
+def test_it():
+    LEFT.append(asyncio.get_event_loop().create_task(asyncio.sleep(3600)))
+"""
+
+
+def test_what_a_test_leaves_waiting_ends_without_a_complaint(tmp_path: pathlib.Path) -> None:
+    shutil.copy(CONFTEST, tmp_path)
+    (tmp_path / "test_it.py").write_text(WAITING)
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert "1 passed" in done.stdout
+    assert "Task was destroyed" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("ci", "summary"), [("true", "1 failed, 1 skipped"), ("", "2 skipped")])

@@ -44,7 +44,8 @@ class Runner:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        python = f'#!/bin/sh\n[ -z "$PYTHON_FAILS" ] || exit 9\nexec {sys.executable} "$@"\n'
+        project = '${PROJECT:+--directory "$PROJECT"}'
+        python = f'#!/bin/sh\n[ -z "$PYTHON_FAILS" ] || exit 9\nexec {sys.executable} "$@" {project}\n'
         for name, text in {"gh": GH, "pulumi": PULUMI, "python": python}.items():
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
@@ -126,6 +127,65 @@ def test_a_preview_that_failed_is_reported_as_such(
     assert done.returncode == (1 if outcome == "failed" else 0), done.stderr
     found = json.loads((runner.folder / "reports/lab.json").read_text())
     assert [one["outcome"] for one in found["stacks"]] == [outcome]
+
+
+@pytest.mark.parametrize(("workflow", "job"), [("pull-request", "preview"), ("drift", "look")])
+def test_what_a_failed_preview_said_is_in_the_log_without_secrets(workflow: str, job: str, runner: Runner) -> None:
+    said = "error: no way in\n  password=hunter2, plainword\n::warning::x"
+    preview = f"{RECORDED}/preview-unchanged.json"
+    log = runner.run(
+        workflow, job, "pulumi preview", PREVIEW=preview, CODE="1", SAID=said, IONOS_TOKEN="plainword"
+    ).stderr
+    head = "::group::All that the preview of lab said\n"
+    assert log.endswith(f"{head}| error: no way in\n|   password=[secret], [secret]\n| ::warning::x\n::endgroup::\n")
+    assert not re.search(r"^\s*::(?!group|endgroup)", log, re.MULTILINE), "GitHub would run it"
+    assert "hunter2" not in log
+    assert "plainword" not in log
+    shutil.rmtree(runner.folder / "previews")
+    shutil.rmtree(runner.folder / "reports")
+    done = runner.run(workflow, job, "pulumi preview", PREVIEW=preview, CODE="0", SAID="warning: new version")
+    assert "::group::" not in done.stderr, "one that went well has nothing to explain"
+
+
+def test_a_pull_request_concerns_what_it_changes_and_not_what_main_did_meanwhile(
+    runner: Runner, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a checkout as GitHub makes it: the merge of the branch into main, no deeper than the workflow asks for."""
+    origin, checkout = (tmp_path_factory.mktemp(name) for name in ("origin", "checkout"))
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "x")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "x@example.org")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=origin, check=True, capture_output=True)
+
+    def commit(file: str) -> None:
+        (origin / file).write_text(f"config: {{a: {file}}}\n")
+        git("add", "--all")
+        git("commit", "--quiet", "--message", file)
+
+    git("init", "--quiet", "--initial-branch", "main")
+    for stack in ("dev", "dev2", "sbx"):
+        commit(f"Pulumi.{stack}.yaml")
+    git("checkout", "--quiet", "-b", "topic")
+    (origin / "README.md").write_text("x")
+    (origin / "Pulumi.dev.yaml").write_text("config: {}\n")
+    commit("README.md")
+    git("checkout", "--quiet", "main")
+    (origin / "Pulumi.sbx.yaml").write_text("config: {}\n")
+    commit("README2.md")
+    git("merge", "--quiet", "--no-ff", "--message", "merge", "topic")
+    text = (stackfiles.PROJECT / ".github/workflows/pull-request.yml").read_text()
+    (depth,) = [
+        str(step["with"]["fetch-depth"])
+        for step in yaml.safe_load(text)["jobs"]["changed"]["steps"]
+        if "checkout" in step.get("uses", "")
+    ]
+    git("clone", "--quiet", "--depth", depth, f"file://{origin}", str(checkout))
+    done = runner.run("pull-request", "changed", "changed-stacks", PROJECT=str(checkout))
+    assert done.returncode == 0, done.stderr
+    assert (runner.folder / "output").read_text() == 'stacks=["dev"]\n', "sbx was changed on main"
 
 
 def reports(runner: Runner, kind: str) -> None:
