@@ -357,7 +357,7 @@ def test_a_last_run_that_is_refused_costs_one_more_destroy_and_no_more(environme
     told = environment.pulumi("destroy --yes --skip-preview")
     assert told.code != 0
     assert "external-dns-last-run" in told.text, told.text
-    done = environment.pulumi("destroy --yes --skip-preview")
+    done = environment.pulumi("destroy --yes --skip-preview --refresh")
     assert done.code == 0, done.text
     assert environment.aws("route53").list_hosted_zones()["HostedZones"] == []
     assert not environment.ionos_objects()
