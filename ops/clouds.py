@@ -172,6 +172,10 @@ class Helm:
         """Delete such records. What the release made stays: the next install takes it over by its annotations."""
         self._kubectl("delete", "secrets", "--namespace", namespace, "--ignore-not-found", *names)
 
+    def mark_deployed(self, namespace: str, names: list[str]) -> None:
+        """Let Helm upgrade a release that it holds for half removed: it looks for this label. A removal still works."""
+        self._kubectl("label", "secrets", "--namespace", namespace, "--overwrite", *names, "status=deployed")
+
     def _kubectl(self, *arguments: str) -> str:
         try:
             return self._cluster.run(*arguments)

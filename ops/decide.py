@@ -68,10 +68,24 @@ class Decider:
         resource = next(one for one in self._state["deployment"]["resources"] if one["urn"] == urn)
         if resource["type"] != RELEASE:
             return None
-        release = Pending(resource)
-        helm, namespace, records = self._records(release)
+        helm, namespace, records = self._records(Pending(resource))
         stuck = [name for name, status in records.items() if status.startswith("pending-")]
-        return functools.partial(helm.delete, namespace, stuck) if stuck else None
+        return functools.partial(helm.delete, namespace, stuck) if stuck else _upgradable(helm, namespace, records)
+
+    def half_removed(self) -> dict[str, Callable[[], None]]:
+        """Helm releases in state whose removal was refused: URN -> what lets Helm upgrade them again."""
+        found: dict[str, Callable[[], None]] = {}
+        for one in self._state["deployment"].get("resources") or []:
+            if one["type"] != RELEASE:
+                continue
+            try:
+                mend = _upgradable(*self._records(Pending(one)))
+            except OpsError as error:  # a lost cluster is no obstacle to the rest
+                self._say(f"warning: {error}")
+                continue
+            if mend:
+                found[str(one["urn"])] = mend
+        return found
 
     def _one_of(self, one: Pending, candidates: list[str]) -> Decision:
         known = pending.ids(self._state, one.type)
@@ -139,6 +153,12 @@ class Decider:
             return Decision(one, "clear", "its name was not known yet, so the next up makes another")
         id = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else str(metadata["name"])
         return Decision(one, "adopt", "if it was not made, the refresh finds out", id)
+
+
+def _upgradable(helm: clouds.Helm, namespace: str, records: dict[str, str]) -> Callable[[], None] | None:
+    newest = list(records)[-1:]
+    half = [name for name in newest if records[name] == "uninstalling"]
+    return functools.partial(helm.mark_deployed, namespace, half) if half else None
 
 
 def _readable(inputs: dict[str, Any]) -> dict[str, Any]:

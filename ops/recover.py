@@ -35,9 +35,10 @@ def recover(
 
     A killed run leaves a lock, and creates of which Pulumi does not know whether they happened. Each is
     looked up where it would be: what was made is taken into the state, what was not is forgotten, an access
-    key whose secret nobody saw is deleted, a half-installed Helm release is made installable again. Needs
-    the credentials that `pulumi up` needs. Exit codes: 0 the next up can run, 1 something is left to do for
-    you (nothing was changed), 2 wrong usage, or Pulumi cannot be asked.
+    key whose secret nobody saw is deleted, a half-installed Helm release is made installable again, and one
+    whose removal was refused ("has no deployed releases") can be upgraded again. Needs the credentials that
+    `pulumi up` needs. Exit codes: 0 the next up can run, 1 something is left to do for you (nothing was
+    changed), 2 wrong usage, or Pulumi cannot be asked.
     """
     say = functools.partial(typer.echo, err=True)
     try:
@@ -73,6 +74,7 @@ def _recover(
     decider = decide.Decider(state, functools.cache(lambda: stack.export(secrets=True)), say, minutes, taken)
     decisions = [decider.decide(one) for one in pending.creates(state)]
     interrupted = {urn: decider.repair(urn) for urn in changing}
+    refused = {urn: mend for urn, mend in decider.half_removed().items() if urn not in interrupted}
     for decision in decisions:
         say(f"{decision.action:9} {decision.pending.title}{f' ({decision.id})' if decision.id else ''}: {decision.why}")
         report["pending"].append(
@@ -81,10 +83,13 @@ def _recover(
     for urn in interrupted:
         say(f"refresh   {urn.rpartition('$')[2]}: a change of it was interrupted")
         report["pending"].append({"urn": urn, "action": "refresh", "id": "", "why": "a change of it was interrupted"})
+    for urn in refused:
+        say(f"mend      {urn.rpartition('$')[2]}: its removal was refused half-way, Helm could not upgrade it")
+        report["pending"].append({"urn": urn, "action": "mend", "id": "", "why": "its removal was refused half-way"})
     if any(decision.action == "undecided" for decision in decisions):
         say("Nothing was changed.")
         return 1, report
-    if not decisions and not interrupted:
+    if not decisions and not interrupted and not refused:
         say("No operation is pending; the next `pulumi up` can run.")
         return 0, {**report, "done": not dry_run}
     if dry_run:
@@ -92,7 +97,10 @@ def _recover(
         return 0, report
     if not sure and not typer.confirm("Do this?"):
         return 1, report
-    _apply(stack, state, decisions, interrupted)
+    for mend in refused.values():
+        mend()
+    if decisions or interrupted:
+        _apply(stack, state, decisions, interrupted)
     say("Done; the next `pulumi up` can run.")
     return 0, {**report, "done": True}
 

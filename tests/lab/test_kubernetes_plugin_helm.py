@@ -20,12 +20,13 @@ import pytest
 from lab import toolchain
 from lab.plugins import kubernetes, values
 from lab.plugins.kubernetes import cluster
+from ops import clouds
 from tests.plugin_client import Failed, Plugin, serving
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 CHART = {
     "Chart.yaml": "apiVersion: v2\nname: small\nversion: 1.2.3\nappVersion: 9.9.9\n",
-    "values.yaml": "text: none\nbroken: false\n",
+    "values.yaml": "text: none\nbroken: false\nhook: ''\n",
     "templates/config.yaml": """apiVersion: v1
 kind: ConfigMap
 metadata: {name: {{ .Release.Name }}, namespace: {{ .Release.Namespace }}}
@@ -35,6 +36,10 @@ data: {text: {{ .Values.text | quote }}}
 kind: Pod
 metadata: {name: {{ .Release.Name }}}
 spec: {schedulerName: nobody, containers: [{name: c, image: i}]}
+{{ end }}""",
+    "templates/hook.yaml": """{{ if .Values.hook }}apiVersion: v1
+kind: ConfigMap
+metadata: {name: last, namespace: nowhere, annotations: {helm.sh/hook: {{ .Values.hook }}}}
 {{ end }}""",
 }
 
@@ -121,7 +126,8 @@ def test_a_release_is_installed_upgraded_found_and_uninstalled(
     plugin.delete(upgraded)
     assert api.find(f"/api/v1/namespaces/{namespace}/configmaps/r") is None
     assert plugin.read(upgraded) is None
-    plugin.delete(upgraded)
+    with pytest.raises(Failed, match="release: not found"):
+        plugin.delete(upgraded)
 
 
 def test_a_chart_or_repository_that_is_not_there_is_an_error_at_preview(plugin: Plugin, repository: str) -> None:
@@ -150,6 +156,44 @@ def test_a_release_that_does_not_come_up_stays_in_state_and_is_mended_by_an_upda
     mended = plugin.update(preview, release(repository, namespace))
     assert mended.outputs["status"]["status"] == "deployed"
     plugin.delete(mended)
+
+
+def test_a_removal_that_a_hook_refuses_leaves_all_there_but_no_upgrade_until_it_is_marked_again(
+    plugin: Plugin, api: cluster.Cluster, cluster_kubeconfig: str, repository: str, namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("PATH", str(toolchain.bin_dir(["kubectl"])), prepend=os.pathsep)
+    made = plugin.create(RELEASE, "r", release(repository, namespace, values={"hook": "pre-delete"}))
+    with pytest.raises(Failed, match="pre-delete"):
+        plugin.delete(made)
+    assert api.find(f"/api/v1/namespaces/{namespace}/configmaps/r"), "nothing of it is gone"
+    seen = plugin.read(made)
+    assert seen is not None
+    assert seen.outputs["status"]["status"] == "uninstalling"
+    assert plugin.diff(seen, made.inputs).changes == 1, "an up without a change is one without an upgrade"
+    changed = release(repository, namespace, values={"text": "new"})
+    with pytest.raises(Failed, match='"r" has no deployed releases'):
+        plugin.update(seen, changed)
+    records = clouds.Helm(pathlib.Path(cluster_kubeconfig).read_text())
+    (name,) = records.records(namespace, "r")
+    records.mark_deployed(namespace, [name])
+    mended = plugin.update(seen, changed)
+    assert mended.outputs["status"]["status"] == "deployed"
+    plugin.delete(mended)
+    assert plugin.read(mended) is None
+
+
+def test_a_removal_whose_last_hook_is_refused_is_done_and_an_error(
+    plugin: Plugin, repository: str, namespace: str
+) -> None:
+    made = plugin.create(RELEASE, "r", release(repository, namespace, values={"hook": "post-delete"}))
+    with pytest.raises(Failed, match="uninstallation completed with 1 error"):
+        plugin.delete(made)
+    with pytest.raises(Failed, match='"r" has no deployed releases'):
+        plugin.update(made, release(repository, namespace))
+    with pytest.raises(Failed, match="release: not found"):
+        plugin.delete(made)
+    assert plugin.read(made) is None, "a refresh tells Pulumi"
 
 
 def pending(helm: str, kubeconfig: str, namespace: str) -> bool:

@@ -75,6 +75,7 @@ class FakeHelm:
     found: dict[str, str] = {}
     kubeconfigs: list[str] = []
     deleted: list[str] = []
+    marked: list[str] = []
 
     def __init__(self, kubeconfig: str) -> None:
         self.kubeconfigs.append(kubeconfig)
@@ -85,6 +86,9 @@ class FakeHelm:
     def delete(self, namespace: str, names: list[str]) -> None:
         self.deleted.extend(names)
 
+    def mark_deployed(self, namespace: str, names: list[str]) -> None:
+        self.marked.extend(names)
+
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
@@ -94,6 +98,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     monkeypatch.setattr(FakeHelm, "found", {})
     monkeypatch.setattr(FakeHelm, "kubeconfigs", [])
     monkeypatch.setattr(FakeHelm, "deleted", [])
+    monkeypatch.setattr(FakeHelm, "marked", [])
     return account
 
 
@@ -217,12 +222,18 @@ def test_a_release_that_was_not_begun_is_forgotten() -> None:
     assert decision(state(RELEASE, kubeconfig="plain")).action == "clear"
 
 
-def test_an_interrupted_upgrade_of_a_release_is_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FakeHelm, "found", {"r.v1": "deployed", "r.v2": "pending-upgrade"})
+def released() -> dict[str, Any]:
+    """A state that has the release."""
     of = state(kubeconfig="plain")
     of["deployment"]["resources"].append(
         {"urn": urn(decide.RELEASE), "type": decide.RELEASE, "inputs": RELEASE[1], "provider": f"{PROVIDER}::1"}
     )
+    return of
+
+
+def test_an_interrupted_upgrade_of_a_release_is_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeHelm, "found", {"r.v1": "deployed", "r.v2": "pending-upgrade"})
+    of = released()
     before = decide.Decider(of, lambda: of, lambda _: None, 1, {}).repair(urn(decide.RELEASE))
     assert before is not None
     before()
@@ -417,6 +428,45 @@ def test_a_run_that_is_still_going_is_left_alone(fake: type[FakeStack], monkeypa
     assert result.exit_code == 1
     assert "still going (pid 4711)" in result.stderr
     assert fake.done == [], "two runs at once spoil the state"
+
+
+@pytest.mark.parametrize(("newest", "marked"), [("uninstalling", ["r.v2"]), ("deployed", []), ("failed", [])])
+def test_a_release_whose_removal_was_refused_can_be_upgraded_again(
+    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch, newest: str, marked: list[str]
+) -> None:
+    monkeypatch.setattr(FakeHelm, "found", {"r.v1": "superseded", "r.v2": newest})
+    fake.of = released()
+    looked = RUNNER.invoke(ops.app, ["recover", "sbx", "--dry-run"])
+    assert (looked.exit_code, FakeHelm.marked) == (0, [])
+    result = RUNNER.invoke(ops.app, ["recover", "sbx", "--yes"])
+    assert result.exit_code == 0, result.output
+    assert FakeHelm.marked == marked, "else: has no deployed releases"
+    assert ("removal was refused" in result.stderr) == bool(marked) == ("removal was refused" in looked.stderr)
+    assert fake.done == [], "the state is right as it is"
+
+
+def test_a_removal_that_was_killed_leaves_a_release_that_can_be_upgraded(
+    fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeHelm, "found", {"r.v1": "uninstalling"})
+    fake.of = released()
+    killed = {"type": "deleting", "resource": fake.of["deployment"]["resources"][-1]}
+    fake.of["deployment"]["pending_operations"].append(killed)
+    assert RUNNER.invoke(ops.app, ["recover", "sbx", "--yes"]).exit_code == 0
+    assert FakeHelm.marked == ["r.v1"], "once"
+    assert fake.done[-1] == [urn(decide.RELEASE)]
+
+
+def test_helms_records_in_a_lost_cluster_stop_nothing(fake: type[FakeStack], monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object) -> dict[str, str]:
+        raise stacks.OpsError("the cluster cannot be asked")
+
+    monkeypatch.setattr(FakeHelm, "records", lost)
+    fake.of, fake.held = released(), stacks.Lock("ann", "elsewhere", 1, "today")
+    result = RUNNER.invoke(ops.app, ["recover", "sbx", "--yes"])
+    assert result.exit_code == 0, result.output
+    assert "warning: the cluster cannot be asked" in result.stderr
+    assert fake.done == ["cancel"]
 
 
 def test_a_dry_run_does_nothing(fake: type[FakeStack], aws: FakeAws) -> None:

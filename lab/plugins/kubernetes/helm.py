@@ -3,7 +3,10 @@
 As in the real plugin: the chart is looked up at preview already; a failed installation stays in state with its error
 and the next `up` upgrades it; a release that an interruption left in `pending-install` makes the next create fail
 with helm's "cannot re-use a name that is still in use", one in `pending-upgrade` makes an update fail with "another
-operation … is in progress". Nobody but the user resolves those (`helm uninstall`, `helm rollback`).
+operation … is in progress". Nobody but the user resolves those (`helm uninstall`, `helm rollback`). A removal that a
+pre-delete hook refused leaves all of it there and marked `uninstalling`: no upgrade until that mark is gone ("has no
+deployed releases"). One that a post-delete hook refused is gone, and an error all the same: the next removal finds
+nothing ("release: not found"), until a refresh.
 """
 
 from __future__ import annotations
@@ -155,7 +158,7 @@ class Release(base.Resource):
         waiting = ["--wait", "--timeout", _seconds(old)] if old.get("atomic") or not old.get("skipAwait") else []
         with _open(call) as helm:
             try:
-                helm.run("uninstall", name, "--namespace", namespace, "--ignore-not-found", *waiting)
+                helm.run("uninstall", name, "--namespace", namespace, *waiting)
             except helm_command.HelmError as error:
                 raise base.PluginError(str(error)) from None
 
