@@ -16,13 +16,14 @@ from typing import Any
 import engine as engines
 import pytest
 import reach
+import workload
 from cryptography import x509
 from cryptography.x509 import oid
 
 from lab import kube, layout
 
 pytestmark = pytest.mark.timeout(900)
-DOMAIN = "lab.example.org"
+DOMAIN = workload.DOMAIN
 ARGOCD = f"argocd.{DOMAIN}"
 SPACE = "traffic"
 # cert-manager waits a minute between seeing a dns01 record and telling the ACME server of it.
@@ -44,38 +45,15 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
 
 @pytest.fixture(scope="module")
 def application(environment: engines.Engine) -> kube.KubeClient:
-    """An application in a namespace of its own, which goes with the cluster: a Service `app`, its pod answers /ping."""
-    cluster = environment.cluster
-    cluster.create("/api/v1/namespaces", {"metadata": {"name": SPACE}})
-    container = {
-        "name": "app",
-        "image": "docker.io/traefik:v3",
-        "args": ["--ping=true", "--entryPoints.traefik.address=$(POD_IP):8080"],
-        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-        "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
-    }
-    pod = {"metadata": {"name": "app", "labels": {"app": "app"}}, "spec": {"containers": [container]}}
-    cluster.create(f"/api/v1/namespaces/{SPACE}/pods", pod)
-    service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
-    cluster.create(f"/api/v1/namespaces/{SPACE}/services", {"metadata": {"name": "app"}, "spec": service})
-    return cluster
-
-
-def path(kind: str, name: str = "") -> str:
-    group = "cert-manager.io" if kind == "certificates" else "networking.k8s.io"
-    return f"/apis/{group}/v1/namespaces/{SPACE}/{kind}/{name}".rstrip("/")
+    """An application in a namespace of its own, which goes with the cluster."""
+    workload.make(environment.cluster, SPACE)
+    return environment.cluster
 
 
 def make_ingress(cluster: kube.KubeClient, name: str, issuer: str | None = None, ingress_class: str = "nginx") -> str:
     """An Ingress for `<name>.<domain>`, with TLS when an issuer is named; returns the host."""
-    host = f"{name}.{DOMAIN}"
-    backend = {"service": {"name": "app", "port": {"number": 8080}}}
-    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    annotations = {"cert-manager.io/cluster-issuer": issuer} if issuer else {}
-    tls = [{"hosts": [host], "secretName": f"{name}-tls"}] if issuer else []
-    spec = {"ingressClassName": ingress_class, "rules": [rule], "tls": tls}
-    cluster.create(path("ingresses"), {"metadata": {"name": name, "annotations": annotations}, "spec": spec})
-    return host
+    wanted = {"cert-manager.io/cluster-issuer": issuer} if issuer else {}
+    return workload.ingress(cluster, SPACE, name, ingress_class, tls=f"{name}-tls" if issuer else None, **wanted)
 
 
 def ready_certificate(cluster: kube.KubeClient, namespace: str, secret: str, seconds: float) -> list[x509.Certificate]:
@@ -143,7 +121,7 @@ def test_an_application_is_reached_by_its_name_until_its_ingress_goes(
 ) -> None:
     host = make_ingress(application, "hello")
     engines.wait_for(lambda: reach.get(environment.lab, f"http://{host}/ping") == (200, "OK"), 20, "traffic arrives")
-    application.delete(path("ingresses", "hello"))
+    application.delete(workload.ingresses(SPACE, "hello"))
     engines.wait_for(
         lambda: reach.ask(environment.lab, host).code == "NXDOMAIN",
         reach.RECORD_SECONDS,
@@ -158,9 +136,9 @@ def test_an_ingress_of_another_class_is_left_alone(environment: engines.Engine, 
     own = make_ingress(application, "own-class")
     engines.wait_for(lambda: reach.at(where, own, "/ping") == 200, 20, "its own class is served")
     assert reach.at(where, strange, "/ping") == 404
-    status = application.get(path("ingresses", "strange"))["status"]
+    status = application.get(workload.ingresses(SPACE, "strange"))["status"]
     assert not status["loadBalancer"].get("ingress"), "nobody gives it an address, so it gets no name either"
-    application.delete(path("ingresses", "strange"))
+    application.delete(workload.ingresses(SPACE, "strange"))
 
 
 def test_a_certificate_by_http01(environment: engines.Engine, application: kube.KubeClient) -> None:
@@ -190,7 +168,7 @@ def test_a_self_signed_certificate(environment: engines.Engine, application: kub
         "issuerRef": {"name": "selfsigned-issuer", "kind": "ClusterIssuer", "group": "cert-manager.io"},
     }
     body = {"apiVersion": "cert-manager.io/v1", "kind": "Certificate", "metadata": {"name": "own"}, "spec": spec}
-    application.create(path("certificates"), body)
+    application.create(f"/apis/cert-manager.io/v1/namespaces/{SPACE}/certificates", body)
     certificate = ready_certificate(application, SPACE, "own", 30)[0]
     assert hosts(certificate) == ["own.example.org"]
     certificate.verify_directly_issued_by(certificate)

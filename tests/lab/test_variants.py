@@ -14,13 +14,14 @@ from typing import Any
 import engine as engines
 import pytest
 import reach
+import workload
 import yaml
 
 from lab import kube, layout
 from lab.agent import images
 
 pytestmark = pytest.mark.timeout(900)
-DOMAIN = "lab.example.org"
+DOMAIN = workload.DOMAIN
 ARGOCD = f"argocd.{DOMAIN}"
 SPACE = "variants"
 GITHUB_SECRET = "canary-github-91ac3d"
@@ -78,40 +79,13 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
 
 @pytest.fixture(scope="module")
 def application(environment: engines.Engine) -> Iterator[kube.KubeClient]:
-    """A Service `app` in a namespace of its own, whose pod answers `OK` to /ping."""
+    """An application in a namespace of its own."""
     cluster = environment.cluster
-    cluster.create("/api/v1/namespaces", {"metadata": {"name": SPACE}})
-    container = {
-        "name": "app",
-        "image": "docker.io/traefik:v3",
-        "args": ["--ping=true", "--entryPoints.traefik.address=$(POD_IP):8080"],
-        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-        "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
-    }
-    pod = {"metadata": {"name": "app", "labels": {"app": "app"}}, "spec": {"containers": [container]}}
-    cluster.create(f"/api/v1/namespaces/{SPACE}/pods", pod)
-    service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
-    cluster.create(f"/api/v1/namespaces/{SPACE}/services", {"metadata": {"name": "app"}, "spec": service})
+    workload.make(cluster, SPACE)
     yield cluster
-    for ingress in cluster.list(ingresses()):
-        cluster.delete(f"{ingresses()}/{ingress['metadata']['name']}")
+    for ingress in cluster.list(workload.ingresses(SPACE)):
+        cluster.delete(workload.ingresses(SPACE, ingress["metadata"]["name"]))
     cluster.delete(f"/api/v1/namespaces/{SPACE}")
-
-
-def ingresses() -> str:
-    return f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/ingresses"
-
-
-def make_ingress(
-    cluster: kube.KubeClient, name: str, ingress_class: str, *, tls: bool = False, **annotations: str
-) -> str:
-    """An Ingress for `<name>.<domain>`; with TLS, but a certificate of the ingress's own. Returns the host."""
-    host = f"{name}.{DOMAIN}"
-    backend = {"service": {"name": "app", "port": {"number": 8080}}}
-    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    spec = {"ingressClassName": ingress_class, "rules": [rule], "tls": [{"hosts": [host]}] if tls else []}
-    cluster.create(ingresses(), {"metadata": {"name": name, "annotations": annotations}, "spec": spec})
-    return host
 
 
 def answers(lab: layout.Lab, url: str, status: int) -> None:
@@ -186,10 +160,10 @@ def test_class_nginx_keeps_the_manners_of_ingress_nginx(
     environment: engines.Engine, application: kube.KubeClient
 ) -> None:
     lab = environment.lab
-    host = make_ingress(application, "old", "nginx", tls=True)
+    host = workload.ingress(application, SPACE, "old", "nginx", tls="")
     answers(lab, f"https://{host}/ping", 200)
     assert reach.get(lab, f"http://{host}/ping")[0] in (301, 308), "with TLS, plain HTTP leads there"
-    host = make_ingress(application, "plain", "nginx")
+    host = workload.ingress(application, SPACE, "plain", "nginx")
     answers(lab, f"http://{host}/ping", 200)
     answers(lab, f"https://{host}/ping", 200)
 
@@ -198,17 +172,17 @@ def test_class_traefik_is_https_unless_it_is_told_otherwise(
     environment: engines.Engine, application: kube.KubeClient
 ) -> None:
     lab = environment.lab
-    host = make_ingress(application, "new", "traefik")
+    host = workload.ingress(application, SPACE, "new", "traefik")
     answers(lab, f"https://{host}/ping", 200)
     assert reach.get(lab, f"http://{host}/ping")[0] in (301, 308)
-    host = make_ingress(application, "open", "traefik", **IN_PLAIN_HTTP)
+    host = workload.ingress(application, SPACE, "open", "traefik", **IN_PLAIN_HTTP)
     answers(lab, f"http://{host}/ping", 200)
 
 
 def test_a_record_goes_with_its_ingress(environment: engines.Engine, application: kube.KubeClient) -> None:
-    host = make_ingress(application, "short", "traefik")
+    host = workload.ingress(application, SPACE, "short", "traefik")
     reach.address(environment.lab, host)
-    application.delete(f"{ingresses()}/short")
+    application.delete(workload.ingresses(SPACE, "short"))
     engines.wait_for(
         lambda: reach.ask(environment.lab, host).code == "NXDOMAIN", reach.RECORD_SECONDS, f"{host} is gone"
     )

@@ -16,6 +16,7 @@ import pytest
 import typer.main
 import yaml
 
+from lab.toolchain import table
 from ops import __main__ as ops
 from ops import changed_stacks, stackfiles
 
@@ -130,6 +131,19 @@ def test_scripts_stop_at_a_failure_inside_a_pipe() -> None:
     for script in scripts():
         assert "| head" not in script, "it ends what stands before it, or hides that it failed"
         assert not re.search(r"""echo ["']?[^\n]*\$\(""", script), f"echo hides a failure inside of it:\n{script}"
+
+
+@pytest.mark.parametrize(("code", "passes"), [(0, True), (1, False), (2, False), (3, True)])
+def test_charts_fail_a_pull_request_unless_they_could_not_be_fetched(
+    tmp_path: pathlib.Path, code: int, passes: bool
+) -> None:
+    (tmp_path / "python").write_text(f'#!/bin/sh\ntest "$*" = "-m tests.charts" && exit {code}\n')
+    (tmp_path / "python").chmod(0o755)
+    *_, helm, check = workflow("pull-request")["jobs"]["charts"]["steps"]
+    assert helm["with"]["version"] == table.HELM, "the same that the lab renders with"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-eo", "pipefail", "-c", check["run"]], env=environment, check=False)
+    assert (done.returncode == 0) == passes
 
 
 def test_plugins_come_before_any_secret() -> None:

@@ -1,0 +1,41 @@
+"""An application that answers through the ingress: a Service `app` in a namespace, whose pod says `OK` to /ping."""
+
+from __future__ import annotations
+
+from lab import kube
+
+DOMAIN = "lab.example.org"
+
+
+def make(cluster: kube.KubeClient, space: str) -> None:
+    """The namespace with pod and Service."""
+    container = {
+        "name": "app",
+        "image": "docker.io/traefik:v3",
+        "args": ["--ping=true", "--entryPoints.traefik.address=$(POD_IP):8080"],
+        "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 1},
+    }
+    pod = {"metadata": {"name": "app", "labels": {"app": "app"}}, "spec": {"containers": [container]}}
+    service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": space}})
+    cluster.create(f"/api/v1/namespaces/{space}/pods", pod)
+    cluster.create(f"/api/v1/namespaces/{space}/services", {"metadata": {"name": "app"}, "spec": service})
+
+
+def ingresses(space: str, name: str = "") -> str:
+    """The path of one Ingress, or of all."""
+    return f"/apis/networking.k8s.io/v1/namespaces/{space}/ingresses/{name}".rstrip("/")
+
+
+def ingress(
+    cluster: kube.KubeClient, space: str, name: str, ingress_class: str, *, tls: str | None = None, **annotations: str
+) -> str:
+    """An Ingress for `<name>.<domain>`; returns the host. `tls`: its Secret; empty: the ingress's own certificate."""
+    host = f"{name}.{DOMAIN}"
+    backend = {"service": {"name": "app", "port": {"number": 8080}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    entry = {"hosts": [host], **({"secretName": tls} if tls else {})}
+    spec = {"ingressClassName": ingress_class, "rules": [rule], "tls": [] if tls is None else [entry]}
+    cluster.create(ingresses(space), {"metadata": {"name": name, "annotations": annotations}, "spec": spec})
+    return host
