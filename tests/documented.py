@@ -99,13 +99,13 @@ def blocks() -> list[Block]:
 
 
 def inline() -> list[Block]:
-    """Commands of ours inside of sentences and tables, each as a block."""
+    """Commands inside of sentences and tables, each as a block."""
     found: list[Block] = []
     for page in PAGES:
         fenced = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
         text = fenced.sub(lambda match: re.sub(r"[^\n]", "", match[0]), page.read_text("utf-8"))
         name = str(page.relative_to(PROJECT))
-        spans = re.finditer(r"`((?:[A-Z_]+=\S+ )*(?:python -m|make|pulumi)\s[^`]+)`", text)
+        spans = re.finditer(r"`((?:[A-Z_]+=\S+ )*(?:python -m|make|pulumi|kubectl|helm|kubeseal|cmctl)\s[^`]+)`", text)
         found += [Block(name, text[: span.start()].count("\n") + 1, re.sub(r"\s+", " ", span[1])) for span in spans]
     return found
 

@@ -126,6 +126,8 @@ def access(engine, command, *more):
     return engine.run("python", "-m", "ops", "access", command, "lab", *more)
 
 def test_x(engine, words):
+    place = ("--cert", "x.pem")
+    engine.run("kubeseal", *place, "--validate")
     access(engine, "issue", "plain", "--restore")
     engine.pulumi("destroy --yes", "--refresh")
     RUNNER.invoke(ops.app, ["seal", *words])
@@ -140,6 +142,7 @@ def test_commands_are_read_out_of_a_tests_source(tmp_path: pathlib.Path, monkeyp
     assert commands.of.__wrapped__("test_x.py") == {
         ("python", "-m", "ops", "access", "issue", "lab", "plain", "--restore"),
         ("python", "-m", "ops", "access", commands.COMPUTED, "lab", commands.COMPUTED),
+        ("kubeseal", "--cert", "x.pem", "--validate"),
         ("pulumi", "destroy", "--yes", "--refresh", "--non-interactive"),
         ("python", "-m", "ops", "seal", commands.COMPUTED),
     }
