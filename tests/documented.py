@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
-PAGES = sorted([*(PROJECT / "docs").rglob("*.md"), PROJECT / "README.md", PROJECT / "lab" / "README.md"])
+PAGES = [*sorted((PROJECT / "docs").rglob("*.md")), PROJECT / "README.md", PROJECT / "lab" / "README.md"]
 RUN_HERE = "a lab test runs this"
 """The note before a block that tests/lab runs as it is written."""
 NOT_RUN = (

@@ -26,23 +26,23 @@ SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "name
           "stringData": {"password": "of a page"}}  # fmt: skip
 GIVEN = {
     "secret.yaml": yaml.safe_dump(SECRET),
-    "preview.json": (documented.PROJECT / "tests" / "unit" / "recorded" / "preview-update.json").read_text("utf-8"),
     **dict.fromkeys(("server.key", "private-key.pem", "token"), "of a page\n"),
 }
 """Files that the pages take for granted."""
+TYPED = {"access revoke": "y\n", "new-environment": "\n-\n"}
+"""What is typed where a command of a page asks: yes; the default place, and no e-mail address."""
 
 
 def shell(engine: engines.Engine, script: str, folder: pathlib.Path) -> engines.Run:
-    """A script as a user runs it in a copy of the project, who has sourced the lab's environment and says yes."""
+    """A script as a user runs it at a terminal in a copy of the project, who has sourced the lab's environment."""
     if not folder.exists():
         documented.copy_of_the_project(folder)
-    # What asks wants a terminal; Pulumi is told not to.
     clean = {
         "HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin", "PULUMI_SKIP_CONFIRMATIONS": "true", "PASSWORD": "pages",
     }  # fmt: skip
     user, terminal = pty.openpty()
     try:
-        os.write(user, b"y\n")
+        os.write(user, "".join(text for command, text in TYPED.items() if command in script).encode())
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"source {engine.lab.home}/env\n{script}"], cwd=folder, env=clean,
             stdin=terminal, capture_output=True, text=True, timeout=300, check=False,
