@@ -26,6 +26,7 @@ config:
 hover texts and errors come from `schemas/stack.schema.json`, which the first line of each stack file names. The
 rules between several keys are checked by the program before anything is created, and by
 
+<!-- a lab test runs this -->
 ```sh
 python -m ops config check sbx
 ```

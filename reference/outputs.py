@@ -20,6 +20,7 @@ its fixed values or whether it is secret makes a new version. `schemas/outputs.s
 
 `pulumi stack output --json` prints everything; secrets show as `[secret]` unless `--show-secrets` is given.
 
+<!-- run by tests/lab/test_lifecycle.py -->
 ```sh
 {script}```
 
@@ -36,6 +37,7 @@ A `StackReference` reads the outputs, and secrets stay secret. This program is `
 Its stack says which environment it belongs to, `<organization>/gitops-platform/<stack>` (the organization of an S3
 or file backend is `organization`):
 
+<!-- run by tests/lab/test_lifecycle.py -->
 ```sh
 cd examples/consumer
 pulumi stack init sbx

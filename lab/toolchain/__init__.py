@@ -79,7 +79,7 @@ def ensure(
 
 
 def ensure_system_packages(report: Report = print, *, tests: bool = False) -> None:
-    """Install bwrap, redis-server and git (`tests`: and jq) where missing, starting no service, or say what to do."""
+    """Install SYSTEM_TOOLS (`tests`: and TEST_TOOLS) where missing, starting no service, or say what to do."""
     system.ensure(report, (*SYSTEM_TOOLS, *table.TEST_TOOLS) if tests else SYSTEM_TOOLS)
 
 

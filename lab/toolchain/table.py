@@ -181,5 +181,8 @@ SYSTEM_TOOLS: tuple[model.SystemTool, ...] = (
 
 TEST_TOOLS: tuple[model.SystemTool, ...] = (
     model.SystemTool("jq", "jq", model.Fit(("--version",), r"jq-(\d+\.\d+)", (1, 5), (2,))),
+    model.SystemTool("curl", "curl", model.Fit(("--version",), r"curl (\d+\.\d+)", (7,), (9,))),
+    # Brings ssh-keygen, which has no version to ask for.
+    model.SystemTool("ssh", "openssh-client", model.Fit(("-V",), r"OpenSSH_(\d+\.\d+)", (8,), (20,))),
 )
 """What only the tests need: to run what the documentation shows."""

@@ -6,6 +6,7 @@ import base64
 import json
 import pathlib
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -22,6 +23,7 @@ import yaml
 
 from lab import layout, services, workspace
 from reference import contract
+from tests import documented
 
 GITHUB_CANARY = "canary-github-7f3a91"
 SERVERS = [
@@ -197,11 +199,20 @@ def test_another_program_uses_the_outputs(engine: engines.Engine, tmp_path: path
 
 
 def test_documented_commands_do_what_the_pages_say(engine: engines.Engine, tmp_path: pathlib.Path) -> None:
-    blocks = consuming.documented_blocks(engine)
-    assert len(blocks) >= 6, "the pages say which of their blocks are run here"
-    for where, script in blocks:
-        run = consuming.shell(engine, script, tmp_path / "project")
-        assert run.code == 0, f"{where}\n{script}\n{run.text}"
+    pages = consuming.documented_blocks(engine)
+    assert len(pages) >= 10, "the pages say which of their blocks are run here"
+    folder = tmp_path / "project"
+    documented.copy_of_the_project(folder)
+    for page, blocks in pages.items():
+        documented.as_copied(folder)
+        for name, text in consuming.GIVEN.items():
+            (folder / name).write_text(text)
+        with engine.changed_config(lambda _config: None), consuming.zones_taken_back(engine):
+            for line, script in blocks.items():
+                run = consuming.shell(engine, script, folder)
+                assert run.code == 0, f"{page}:{line}\n{script}\n{run.text}"
+    shutil.rmtree(folder)  # it has kubeconfigs
+    engine.up("--expect-no-changes")
 
 
 def test_the_ingress_controller_has_the_reserved_address(engine: engines.Engine) -> None:
@@ -335,6 +346,7 @@ def test_the_shell_environment_is_all_that_plain_tools_need(engine: engines.Engi
     assert "argocd" in run.out
     assert GITHUB_CANARY in run.out, "the lab's passphrase opens the lab's stack"
     assert "1 zone" in run.out
+    assert str(engine.lab.home) in engine.run("pulumi", "whoami", "-v").out, "where the state is"
 
 
 def subprocess_bash(script: str) -> engines.Run:

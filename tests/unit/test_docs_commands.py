@@ -1,6 +1,6 @@
 """Every command of ours that the documentation shows exists, with the options it is shown with.
 
-Other programs (kubectl, jq) are not looked at here; blocks that a lab test runs are run whole.
+Other programs (kubectl, jq) are not looked at here. What runs all of them: test_docs_run.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PULUMI = {
     "up", "preview", "refresh", "destroy", "cancel", "import", "login", "logout", "whoami", "stack", "config",
     "state", "plugin", "version", "about",
 }  # fmt: skip
-"""Commands of Pulumi; that their options exist is checked with the real CLI, by tests/lab."""
+"""Commands of Pulumi; tests/lab/test_pulumi_options.py asks the real CLI for them and their options."""
 TARGETS = set(re.findall(r"^([a-z-]+):", (documented.PROJECT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -100,7 +100,7 @@ def test_one_that_does_not_is_found(line: str) -> None:
 
 
 def test_what_stands_behind_a_prompt_is_a_command_and_the_rest_is_output() -> None:
-    block = documented.Block("x", 1, "$ python -m ops nothing\nmake dmo\n", False)
+    block = documented.Block("x", 1, "$ python -m ops nothing\nmake dmo\n")
     assert block.commands() == [["python", "-m", "ops", "nothing"]]
     assert any(wrong(command) for command in block.commands())
 

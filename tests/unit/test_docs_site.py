@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import html
+import os
 import pathlib
 import re
+import shutil
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -41,6 +45,28 @@ def test_reading_a_page_asks_nobody_else() -> None:
         assert not re.search(r"!\[[^]]*\]\(https?:|<(script|img|iframe|link)\b", text), f"{page.name} loads something"
 
 
+def built(folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """The site of a copy of the pages, built as `make docs` does."""
+    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["zensical", "build", "--clean", "--strict"], cwd=folder, env=os.environ | {"PATH": path},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_the_site_builds_without_a_warning(tmp_path: pathlib.Path) -> None:
+    shutil.copy(PROJECT / "mkdocs.yml", tmp_path)
+    shutil.copytree(DOCS, tmp_path / "docs")
+    done = built(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "site" / "index.html").is_file()
+    with (tmp_path / "docs" / "secrets.md").open("a") as page:
+        page.write("\n[nowhere](nowhere.md)\n")
+    done = built(tmp_path)
+    assert done.returncode, "a link that leads nowhere fails the build"
+    assert "page does not exist" in done.stdout + done.stderr
+
+
 def prose(page: pathlib.Path) -> str:
     """A page without its code blocks."""
     return re.sub(r"^( *)```.*?^\1```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
@@ -58,7 +84,7 @@ PAGES = [*sorted(DOCS.rglob("*.md")), PROJECT / "README.md", PROJECT / "lab" / "
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(PROJECT)) for page in PAGES])
 def test_no_link_leads_nowhere(page: pathlib.Path) -> None:
-    """`make docs` says so too; this is said earlier, and for the READMEs."""
+    """The build of the site says so too; this looks at the READMEs as well."""
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"[a-z]+:", target):
             continue

@@ -218,9 +218,14 @@ def test_values_come_from_the_command_line_from_files_and_from_stdin(
     assert "seen by other users" in result.stderr, "arguments are in the list of processes"
 
 
-def test_a_value_is_asked_for_unseen(cert: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_is_asked_for_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.seal._interactive", lambda: True)
-    result = seal(cert, "--name", "db", "-n", "shop", "--ask", "password", given=f"{CANARY}\n")
+    monkeypatch.setattr(Stack, "output", lambda self, name: {"certificate": pem().decode()})
+    result = RUNNER.invoke(
+        ops.app,
+        ["seal", "--name", "db", "-n", "shop", "--stack", "sbx", "--ask", "password"],
+        input=f"{CANARY}\n",
+    )
     assert CANARY not in result.output
     manifest = yaml.safe_load(result.stdout)
     assert opened(manifest["spec"]["encryptedData"]["password"], "shop/db") == CANARY.encode()

@@ -418,12 +418,12 @@ def test_a_missing_system_package_is_named_where_it_cannot_be_installed(machine:
         toolchain.ensure_system_packages(quiet)
 
 
-def test_jq_is_asked_for_by_tests_only(machine: Machine) -> None:
+def test_what_pages_need_is_asked_for_by_tests_only(machine: Machine) -> None:
     machine.says("bwrap", "bubblewrap 0.8.0")
     machine.says("redis-server", "Redis server v=7.0.15")
     machine.says("git", "git version 2.39.5")
     toolchain.ensure_system_packages(quiet)
-    with pytest.raises(toolchain.ToolchainError, match=r"apt-get install .*recommends jq$"):
+    with pytest.raises(toolchain.ToolchainError, match=r"apt-get install .*recommends jq curl openssh-client$"):
         toolchain.ensure_system_packages(quiet, tests=True)
 
 
