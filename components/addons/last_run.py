@@ -10,6 +10,9 @@ for a Job. https://helm.sh/docs/topics/charts_hooks/ Where a zone stays the hook
 that a run that failed is repeated until it is done. Where all zones go, and with them whatever is left, it comes
 after: Helm tells of a failure, but the release is gone, and the next destroy does not try again.
 
+Seen in the lab: before the removal the Job takes 2 s of a destroy; where it comes after, the whole release is gone
+in 4 s.
+
 Seen with external-dns 0.21: its option `--source` takes `empty`, and then there is no such source. So it is told
 to look for Ingresses in its own namespace, with a label that none has.
 """

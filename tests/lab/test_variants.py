@@ -67,6 +67,7 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
             assert run.code == 0, run.text
         try:
             engine.up()
+            every_issuer_is_ready(engine)
             ready = engine.run("python", "-m", "ops", "ready", "lab")
             assert ready.code == 0, ready.text
             yield engine
@@ -75,6 +76,15 @@ def environment(engine: engines.Engine) -> Iterator[engines.Engine]:
         assert destroyed.code == 0, destroyed.text
         assert records(lab) == {}, "external-dns takes its records back before it goes"
     ionos_dns(lab, "DELETE", f"/zones/{zone}")
+
+
+def every_issuer_is_ready(engine: engines.Engine) -> None:
+    """Without waiting: `up` did."""
+    found = engine.cluster.list("/apis/cert-manager.io/v1/clusterissuers")
+    assert {each["metadata"]["name"] for each in found} == set(engine.outputs()["clusterIssuers"])
+    for each in found:
+        conditions = {one["type"]: one["status"] for one in each["status"]["conditions"]}
+        assert conditions["Ready"] == "True", each["metadata"]["name"]
 
 
 @pytest.fixture(scope="module")
