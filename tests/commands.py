@@ -12,7 +12,7 @@ import functools
 import pathlib
 import re
 
-from tests import documented
+from tests import documented, sources
 
 COMPUTED = "…"
 PROGRAMS = ("python", "pulumi", "make", "kubectl", "kubeseal", "helm", "cmctl", "zensical")
@@ -104,18 +104,13 @@ def of(file: str) -> frozenset[tuple[str, ...]]:
     return frozenset(_Reader(path).commands()) if path.is_file() else frozenset()
 
 
-@functools.cache
-def _parsed(path: pathlib.Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
-
-
 def _functions(tree: ast.Module) -> dict[str, Function]:
     return {node.name: node for node in ast.walk(tree) if isinstance(node, Function)}
 
 
 class _Reader:
     def __init__(self, path: pathlib.Path) -> None:
-        self._tree = _parsed(path)
+        self._tree = sources.parsed(path)
         self._functions: dict[str, Function] = {}
         self._modules: dict[str, str] = {}
         for node in ast.walk(self._tree):
@@ -123,7 +118,7 @@ class _Reader:
                 for alias in node.names:
                     helper = path.parent / f"{alias.name}.py"
                     if helper.is_file():
-                        self._functions |= _functions(_parsed(helper))
+                        self._functions |= _functions(sources.parsed(helper))
             elif isinstance(node, ast.ImportFrom):
                 self._modules |= {
                     alias.asname or alias.name: str(node.module) for alias in node.names if alias.name == "__main__"

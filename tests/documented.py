@@ -16,7 +16,6 @@ RUN_HERE = "a lab test runs this"
 NOT_RUN = (
     "needs accounts at IONOS Cloud and AWS",
     "asks the charts' own repositories",
-    "what it leaves behind is cleared away by hand",
     "it is what runs the tests",
 )
 """Why a block may be run by no test; its note is `not run: <one of these>`."""

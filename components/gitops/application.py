@@ -21,11 +21,13 @@ from components.addons import charts
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
 """Makes deletion cascade to what the Application installed; without it destroy leaves that behind."""
 
+SYNCED = "jsonpath={.status.sync.status}=Synced"
+HEALTHY = "jsonpath={.status.health.status}=Healthy"
 READY = (
     # Hooks still run when all is Synced and Healthy: cert-manager's webhook is up when its own has ended.
     "jsonpath={.status.operationState.phase}=Succeeded",
-    "jsonpath={.status.sync.status}=Synced",
-    "jsonpath={.status.health.status}=Healthy",
+    SYNCED,
+    HEALTHY,
 )
 
 

@@ -103,9 +103,13 @@ def fingerprint(args: RootArgs) -> str:
 
 
 def conditions(args: RootArgs) -> list[str]:
-    """What is waited for."""
+    """What is waited for.
+
+    Not the end of a sync: where all that the folder describes is there already, as after a hand-over that was taken
+    back, there is none, and nothing in the folder has hooks.
+    """
     applied = f"jsonpath={{.status.sync.comparedTo.source.name}}={fingerprint(args)}"
-    return [applied, *(one for one in application.READY if args.wait_healthy or "health" not in one)]
+    return [applied, application.SYNCED, *([application.HEALTHY] if args.wait_healthy else [])]
 
 
 def spec(args: RootArgs) -> dict[str, Any]:

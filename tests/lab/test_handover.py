@@ -399,5 +399,25 @@ def test_the_documented_call_of_kubeseal_works_offline(environment: engines.Engi
     engines.wait_for(lambda: opened(environment, "by-kubeseal") == {"a": "b"}, 30, "it is opened")
 
 
+# Taking it back
+
+
+def test_applications_stay_when_root_goes_without_its_finalizer(environment: engines.Engine) -> None:
+    patch = '{"metadata": {"finalizers": null}}'
+    run = environment.kubectl("patch", "application", "root", "-n", "argocd", "--type", "merge", "-p", patch)
+    assert run.code == 0, run.text
+    with environment.changed_config(lambda config: config["gitops-platform:gitops"].update(handOver=False)):
+        environment.up()
+    assert not application(environment, "root")
+    assert environment.outputs()["gitops"]["application"] is None
+    till = application(environment, "till")
+    assert till, "an Application that root made"
+    assert text_of(environment, "till") == "new", "and what it installed"
+    environment.up()
+    root = application(environment, "root")["status"]
+    assert root["sync"]["status"] == "Synced"
+    assert application(environment, "till")["metadata"]["uid"] == till["metadata"]["uid"], "taken over again as it is"
+
+
 def test_nothing_that_was_written_has_the_repositorys_token(environment: engines.Engine) -> None:
     canaries.assert_hidden(TOKENS, canaries.written(environment))

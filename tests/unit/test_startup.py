@@ -10,12 +10,14 @@ import sys
 
 import pytest
 
+from tests import sources
+
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 SHOWN = "import startup, gc, pulumi; print(pulumi.log.debug is startup.quiet, gc.get_threshold()[0])"
 
 
 def test_it_is_the_first_import_of_the_program() -> None:
-    story = ast.parse((PROJECT / "__main__.py").read_text())
+    story = sources.parsed(PROJECT / "__main__.py")
     first = next(node for node in story.body if isinstance(node, ast.Import | ast.ImportFrom))
     assert ast.unparse(first) == "import startup", "what is imported before it is not made faster"
 
