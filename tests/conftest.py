@@ -1,4 +1,7 @@
-"""A test that is skipped proves nothing: in CI that is a failure, unless its marker says why it may be."""
+"""What holds for every test: the longest first, an event loop of its own, and no quiet skip.
+
+A test that is skipped proves nothing: in CI that is a failure, unless its marker says why it may be.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,14 @@ import pytest
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "may_skip(reason): this test may be skipped in CI, too")
+
+
+LONGEST = ("test_lifecycle.py", "test_faults.py")
+"""Files that take five minutes or more: with several workers they begin first, and the others fill the gaps."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
