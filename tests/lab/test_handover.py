@@ -419,5 +419,32 @@ def test_applications_stay_when_root_goes_without_its_finalizer(environment: eng
     assert application(environment, "till")["metadata"]["uid"] == till["metadata"]["uid"], "taken over again as it is"
 
 
+def test_an_add_on_that_is_there_already_is_synced_by_hand(environment: engines.Engine) -> None:
+    """Its Application went without what it installed, so the next one has nothing to do, and no sync to wait for."""
+
+    def patch(text: str) -> None:
+        run = environment.kubectl(
+            "patch", "application", "sealed-secrets", "-n", "argocd", "--type", "merge", "-p", text
+        )
+        assert run.code == 0, run.text
+
+    def status() -> dict[str, Any]:
+        return application(environment, "sealed-secrets").get("status", {})
+
+    patch('{"metadata": {"finalizers": null}}')
+    assert environment.kubectl("delete", "application", "sealed-secrets", "-n", "argocd").code == 0
+    assert environment.pulumi("refresh --yes --skip-preview").code == 0
+    process = environment.start_up()
+    engines.wait_for(
+        lambda: (status().get("sync", {}).get("status"), status().get("health", {}).get("status"))
+        == ("Synced", "Healthy"),
+        SECONDS, "Argo CD finds it as it should be",
+    )  # fmt: skip
+    assert "operationState" not in status(), "or nobody would have to do anything"
+    assert process.poll() is None, (environment.lab.home / "up.out").read_text()
+    patch('{"operation": {"sync": {}}}')
+    assert process.wait(SECONDS) == 0, (environment.lab.home / "up.out").read_text()
+
+
 def test_nothing_that_was_written_has_the_repositorys_token(environment: engines.Engine) -> None:
     canaries.assert_hidden(TOKENS, canaries.written(environment))

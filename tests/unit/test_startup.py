@@ -13,6 +13,7 @@ import pytest
 from tests import sources
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
+ENDING = "import startup, atexit, gc; atexit._run_exitfuncs(); print(gc.get_freeze_count() > 10_000)"
 SHOWN = "import startup, gc, pulumi; print(pulumi.log.debug is startup.quiet, gc.get_threshold()[0])"
 
 
@@ -27,3 +28,9 @@ def test_debug_messages_are_sent_on_request_only(asked: dict[str, str], silent: 
     done = subprocess.run([sys.executable, "-c", SHOWN], cwd=PROJECT, env={**os.environ, **asked},
                           capture_output=True, text=True, timeout=60, check=True)  # fmt: skip
     assert done.stdout.split() == [silent, "100000"]
+
+
+def test_what_is_there_at_the_end_is_not_looked_through_again() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDING], cwd=PROJECT, capture_output=True, text=True, timeout=60,
+                          check=True)  # fmt: skip
+    assert done.stdout.split() == ["True"]
