@@ -100,7 +100,8 @@ def _certificate(stack: str | None, file: pathlib.Path | None, directory: pathli
         return _read(str(file))
     found = Stack(str(stack), directory).output("sealing").get("certificate")
     if not found:
-        raise OpsError(f"stack {stack} has no certificate: it is not up, or addons.sealedSecrets is off")
+        cause = "it is not up, or addons.sealedSecrets is off"
+        raise OpsError(f"stack {stack} has no certificate: {cause}; run `pulumi up` with the add-on on, or give --cert")
     return str(found).encode()
 
 

@@ -250,6 +250,7 @@ def test_the_certificate_comes_from_the_stack(monkeypatch: pytest.MonkeyPatch) -
     outputs.clear()
     result = RUNNER.invoke(ops.app, ["seal", "--stack", "sbx"], input=yaml.safe_dump(secret()))
     assert (result.exit_code, "stack sbx has no certificate" in result.stderr) == (1, True)
+    assert "run `pulumi up`" in result.stderr
 
 
 # What is refused
