@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 
 import yaml
 
-from lab import bench_owners, bench_targets, layout, manual, processes, services, toolchain, workspace
+from lab import bench_owners, bench_targets, layout, manual, processes, services, stopping, toolchain, workspace
 
 RUNS = 5
 SDKS = "import pulumi, pulumi_kubernetes, pulumi_aws, pulumi_ionoscloud, pulumi_tls"
@@ -29,6 +29,7 @@ SDKS = "import pulumi, pulumi_kubernetes, pulumi_aws, pulumi_ionoscloud, pulumi_
 
 def main() -> int:
     """Run every measurement in a lab of its own and print the result."""
+    stopping.hand_on_interrupts()
     toolchain.ensure_system_packages(print)
     toolchain.ensure(report=print)
     with tempfile.TemporaryDirectory(prefix="gitops-platform-bench-") as folder:

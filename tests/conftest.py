@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from lab import stopping
+
 
 def pytest_configure(config: pytest.Config) -> None:
+    stopping.hand_on_interrupts()
     config.addinivalue_line("markers", "may_skip(reason): this test may be skipped in CI, too")
 
 

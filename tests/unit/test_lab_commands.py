@@ -182,3 +182,29 @@ def test_a_command_of_the_lab_that_is_told_to_end_lets_pulumi_end_in_its_own_ord
     os.killpg(process.pid, number) if number == signal.SIGHUP else process.send_signal(number)
     assert process.wait(20) == 128 + number
     assert (tmp_path / "ended").read_text() == running.read_text(), "or its lock and half a state would stay"
+
+
+IGNORED = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from lab import stopping; stopping.clean_up()",
+        "from lab import stopping; stopping.hand_on_interrupts()",
+    ],
+)
+def test_what_a_background_job_starts_can_be_interrupted_and_the_job_itself_cannot(first: str) -> None:
+    asks = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('not interrupted')"
+    code = (
+        f"import os, signal, subprocess, sys; {IGNORED}; {first};"
+        f"child = subprocess.run([sys.executable, '-c', {asks!r}], capture_output=True, text=True);"
+        "os.kill(os.getpid(), signal.SIGINT); print(child.stdout or child.returncode)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=layout.PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, "whoever started the job with `&` did not want Ctrl-C to end it" + done.stderr
+    assert done.stdout.strip() == str(-signal.SIGINT), "the engine would wait 5 s for its language host at every call"
+
+
+def test_the_tests_themselves_start_processes_that_can_be_interrupted() -> None:
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN, "each pulumi call would take 5 s longer"
