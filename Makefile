@@ -46,6 +46,7 @@ lab-test: $(VENV)/.done tools ## Tests with the real engine in a lab
 	@$(PYTEST) tests/lab
 
 check-charts: $(VENV)/.done ## Do the real charts know and render every stack's values? (MIRROR=url: those there)
+	@$(RUN) -m lab.toolchain helm etcd kube-apiserver
 	@$(RUN) -m tests.charts $(if $(MIRROR),--mirror $(MIRROR))
 
 lint: $(VENV)/.done ## Format, lint, types, import direction, generated files

@@ -80,6 +80,8 @@ entrance = access.Access("argocd-access", arguments.argo_cd_access(settings, spa
 # After the issuers, so that they go before cert-manager: nobody else takes its finalizer off an unfinished challenge.
 issuing = list(made.manifests.values()) if made else []
 owners = app_owner.create(access_arguments.app_owners(settings, target.kubeconfig), inside(), issuing)
+if on.ingress.enabled and on.ingress.controller == "traefik" and on.ingress.tcp_services:
+    traefik.TcpRoutes("tcp-routes", on.ingress.tcp_services, inside(installed["traefik"], *owners))
 corners = project.create(access_arguments.owner_projects(settings), inside(argo))
 if settings.gitops.hand_over:
     before = inside(entrance, *installed.values(), *owners, *corners)

@@ -245,7 +245,8 @@ def external_dns_addon(
         install=_install(settings, wanted, namespace),
         provider=provider,
         domains=[domain.name for domain in settings.dns.domains],
-        owner_id=_owner(),
+        owner_id=wanted.txt_owner_id or _owner(),
+        txt_prefix=wanted.txt_prefix,
         policy=wanted.policy,
         interval=wanted.interval,
     )

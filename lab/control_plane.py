@@ -1,6 +1,7 @@
 """The lab's Kubernetes control plane: real etcd, API server, controllers and scheduler, on the lab's address only.
 
     start(lab)    make keys once, start what does not run, wait until ready, write the kubeconfigs
+                  (etcd and the API server alone where only these are named)
     stop(lab)     stop; the data stays
     clear(lab)    nothing left of the cluster; the next start gives an empty one, with a new cluster token
 
@@ -49,10 +50,13 @@ USERS = {
 }
 
 
-def start(lab: layout.Lab) -> None:
-    """Start what does not run yet and return once the API server is ready; LabError says what is in the way."""
+def start(lab: layout.Lab, parts: collections.abc.Sequence[str] = PARTS) -> None:
+    """Start what does not run yet and return once the API server is ready; LabError says what is in the way.
+
+    `parts`: ETCD and APISERVER, and of the others those that are needed.
+    """
     with _lock(lab):
-        _start(lab)
+        _start(lab, parts)
 
 
 def stop(lab: layout.Lab) -> None:
@@ -80,8 +84,8 @@ def ready(lab: layout.Lab) -> bool:
         return False
 
 
-def _start(lab: layout.Lab) -> None:
-    programs = {part: _program(part) for part in PARTS}
+def _start(lab: layout.Lab, parts: collections.abc.Sequence[str]) -> None:
+    programs = {part: _program(part) for part in PARTS if part in parts}
     _make_keys(lab)
     tokens = _tokens(lab)
     for part, path, user in (
@@ -91,7 +95,7 @@ def _start(lab: layout.Lab) -> None:
         (SCHEDULER, lab.folder("pki") / "scheduler.kubeconfig", SCHEDULER),
     ):
         pki.write_secret(path, _kubeconfig(lab, user, tokens[part]).encode())
-    for part in PARTS:
+    for part in programs:
         if not processes.alive(lab, part):
             _require_free(lab, part)
             processes.start(
@@ -100,6 +104,8 @@ def _start(lab: layout.Lab) -> None:
         if part == APISERVER:
             processes.wait(lab, part, lambda: _etcd_lives(lab) and ready(lab), READY_SECONDS)
     for part in (CONTROLLERS, SCHEDULER):
+        if part not in programs:
+            continue
         processes.wait(lab, part, lambda part=part: _listens(lab, PORTS[part][0]), READY_SECONDS)
 
 

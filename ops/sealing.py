@@ -2,7 +2,7 @@
 
 A value is sealed for a scope: the label that goes into the encryption names the Secret it is for, and the
 controller, which makes up the label from what it finds, opens it there only.
-https://github.com/bitnami-labs/sealed-secrets#scopes
+https://github.com/bitnami/sealed-secrets#scopes
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
@@ -17,14 +18,16 @@ RecordSet = Mapping[str, Any]
 """As Route53 lists it: `Name`, `Type`, `ResourceRecords` and so on."""
 
 FILTER = "zone-id-filter"
+RECORD_TYPE = "%{record_type}"
 APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
 
 
 class Ours(NamedTuple):
-    """Which records are meant: ids of the zones, and the owner that external-dns wrote beside them."""
+    """Which records are meant: ids of the zones, the owner that external-dns wrote beside them, its marks' prefix."""
 
     zones: list[str]
     owner: str
+    prefix: str = ""
 
 
 def sweep_records(
@@ -52,7 +55,7 @@ def sweep_records(
     try:
         ours = find(Stack(stack, directory).export())
         aws = clouds.Aws()
-        found = {zone: owned(aws.records(zone), ours.owner) for zone in ours.zones}
+        found = {zone: owned(aws.records(zone), ours.owner, ours.prefix) for zone in ours.zones}
         for zone, records in found.items():
             for one in records:
                 typer.echo(f"{zone}  {one['Type']:5} {one['Name']}", err=as_json)
@@ -86,12 +89,12 @@ def find(state: Mapping[str, Any]) -> Ours:
         raise OpsError("the state holds no external-dns: look into the zones yourself")
     if values.get("provider", {}).get("name") != "aws":
         raise OpsError("its zones are at IONOS DNS: remove the records there (DCD, or its API)")
-    if values.get("txtPrefix") or values.get("txtSuffix"):
-        raise OpsError("its marks have names of their own (txtPrefix, txtSuffix): remove the records in Route53")
+    if values.get("txtSuffix"):
+        raise OpsError("its marks have names of their own (txtSuffix): remove the records in Route53")
     zones = _zones(values.get("extraArgs") or {})
     if not zones:
         raise OpsError(f"external-dns was given no --{FILTER}: look into the zones yourself")
-    return Ours(zones, str(values["txtOwnerId"]))
+    return Ours(zones, str(values["txtOwnerId"]), str(values.get("txtPrefix") or ""))
 
 
 def _zones(extra: Mapping[str, Any] | Sequence[Any]) -> list[str]:
@@ -109,22 +112,33 @@ def _values(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return source.get("helm", {}).get("valuesObject", {})
 
 
-def owned(records: Sequence[RecordSet], owner: str) -> list[RecordSet]:
-    """The records that external-dns marked as `owner`'s, with their marks.
+def owned(records: Sequence[RecordSet], owner: str, prefix: str = "") -> list[RecordSet]:
+    """The records that external-dns marked as `owner`'s under `prefix` (its option `--txt-prefix`), with their marks.
 
-    A mark is a TXT record whose name is the marked record's with the type in front: `a-www.example.org`.
+    A mark is a TXT record whose name is the marked record's with prefix and type in front: `a-www.example.org` without
+    a prefix, `a-edns.www.example.org` with `%{record_type}-edns.`. An alias of type A is marked as a CNAME.
     https://kubernetes-sigs.github.io/external-dns/latest/docs/registry/txt/
     """
-    marks = [each for each in records if each["Type"] == "TXT" and _marks(each, owner)]
-    marked = {_marked(each["Name"]) for each in marks}
-    return [each for each in records if (each["Type"], each["Name"]) in marked] + marks
+    form = _form(prefix)
+    marks = [each for each in records if each["Type"] == "TXT" and form.fullmatch(each["Name"]) and _marks(each, owner)]
+    found = [form.fullmatch(each["Name"]) for each in marks]
+    marked = {(match["type"].upper(), match["name"]) for match in found if match}
+    return [each for each in records if (_marked_as(each), each["Name"]) in marked] + marks
+
+
+def _form(prefix: str) -> re.Pattern[str]:
+    """What the name of a mark looks like; the type comes after the prefix, unless the prefix says where."""
+    kind = "(?P<type>[a-z]+)"
+    before = re.escape(prefix.lower())
+    template = re.escape(RECORD_TYPE)
+    start = before.replace(template, kind, 1) if template in before else f"{before}{kind}-"
+    return re.compile(f"{start}(?P<name>.+)")
+
+
+def _marked_as(record: RecordSet) -> str:
+    return "CNAME" if record["Type"] == "A" and "AliasTarget" in record else record["Type"]
 
 
 def _marks(record: RecordSet, owner: str) -> bool:
     parts = [each["Value"].strip('"').split(",") for each in record.get("ResourceRecords", ())]
     return any("heritage=external-dns" in part and f"external-dns/owner={owner}" in part for part in parts)
-
-
-def _marked(name: str) -> tuple[str, str]:
-    kind, _, rest = name.partition("-")
-    return kind.upper(), rest

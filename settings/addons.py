@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import pydantic
 
-from settings import base, checks, dns, errors
+from settings import base, checks, dns, errors, ownership, tcp_services
 
 LETS_ENCRYPT = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
@@ -29,7 +28,9 @@ class Addon(base.Section):
     """What every add-on can be told."""
 
     enabled: bool = base.field(True, says="Install it.", example=True)
-    values: dict[str, Any] = base.field({}, says="Values for its chart, merged last.", example={"replicaCount": 2})
+    values: dict[str, Any] = base.field(
+        {}, says="Values for its chart, merged last; a list of objects is added to.", example={"replicaCount": 2}
+    )
     values_from: ValuesFrom | None = base.field(
         None, says="More values, read from the GitOps repository.", example={"path": "ionos_sbx/app/values.yaml"}
     )
@@ -83,6 +84,17 @@ class ExternalDns(Addon):
     )
     interval: Annotated[str, pydantic.AfterValidator(checks.interval)] = base.field(
         "1m", says="How often it looks.", example="1m"
+    )
+    txt_owner_id: Annotated[str, pydantic.AfterValidator(ownership.txt_owner_id)] | None = base.field(
+        None,
+        says="Whose records are whose. Once records are there it stays: those of another owner are left alone.",
+        example="ionos-dns",
+        derived="gitops-platform-<stack>",
+    )
+    txt_prefix: Annotated[str, pydantic.AfterValidator(ownership.txt_prefix)] = base.field(
+        ownership.TXT_PREFIX,
+        says="What the names of its ownership records begin with. Once records are there it stays.",
+        example="",
     )
 
 
@@ -166,17 +178,5 @@ def rules(addons: Addons, domains: dns.Dns, repository: str | None) -> Iterator[
         problem = f"{addons.ingress.controller} serves class nginx anyway"
         rests_on = ("addons.ingress.controller",)
         yield errors.Mistake("addons.ingress.nginxClass", problem, "remove it, or write controller: traefik", rests_on)
-    for port, target in addons.ingress.tcp_services.items():
-        yield from _tcp_service(port, target)
-
-
-def _tcp_service(port: str, target: str) -> Iterator[errors.Mistake]:
-    path = f"addons.ingress.tcpServices.{port}"
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
-        yield errors.Mistake(path, f"{checks.show(port)} is no port", "write a number from 1 to 65535, in quotes")
-    elif port in ("80", "443"):
-        yield errors.Mistake(path, "this port is the ingress's own", "choose another one")
-    found = re.fullmatch(r"([a-z0-9-]+)/([a-z0-9-]+):([0-9]{1,5}|[a-z][a-z0-9-]*)", target)
-    if not found or (found[3].isdigit() and not 1 <= int(found[3]) <= 65535):
-        fix = "write namespace/service:port, such as marketplace/postgres:5432"
-        yield errors.Mistake(path, f"{checks.show(target)} is no service and port", fix)
+    yield from tcp_services.rules(addons.ingress.tcp_services, addons.ingress.controller)
+    yield from ownership.rules(addons.external_dns.values)

@@ -10,7 +10,7 @@ import pydantic
 from settings import addons as addons_section
 from settings import app_owners as app_owners_section
 from settings import argocd as argocd_section
-from settings import base, checks, errors
+from settings import base, checks, errors, ownership, snippets, tcp_services
 from settings import cluster as cluster_section
 from settings import dns as dns_section
 from settings import gitops as gitops_section
@@ -88,6 +88,13 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     elif not where.cert_manager.enabled:
         problem = "nobody makes Argo CD's certificate"
         yield errors.Mistake("addons.certManager.enabled", problem, "provide the Secret of its Ingress yourself")
+    if where.ingress.enabled:
+        made = {where.ingress.controller, *(name for owner in settings.app_owners for name in owner.namespaces)}
+        yield from tcp_services.strangers(where.ingress.tcp_services, where.ingress.controller, made)
+        if where.ingress.controller == "ingress-nginx":
+            yield from snippets.warnings(where.ingress.values)
+    if where.external_dns.enabled and not {"txtPrefix", "txtSuffix"} & set(where.external_dns.values):
+        yield from ownership.at_the_apex(where.external_dns.txt_prefix)
     yield from gitops_section.warnings(settings.gitops, secrets)
     yield from app_owners_section.warnings(settings.app_owners, settings.confirm_removal, settings.argocd)
     unused = {

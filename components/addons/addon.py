@@ -61,7 +61,7 @@ class AddOn(pulumi.ComponentResource):
             application.ApplicationArgs(
                 chart=chart,
                 namespace=install.namespace,
-                values=merge.deep(values, install.values),
+                values=merge.deep(values, install.values, f"the values of {chart.name}"),
                 mirror=install.mirror,
                 values_from=install.values_from,
                 timeout=install.timeout,

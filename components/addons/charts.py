@@ -37,10 +37,10 @@ ARGO_CD = Chart(
 )
 SEALED_SECRETS = Chart(
     name="sealed-secrets",
-    repository="https://bitnami-labs.github.io/sealed-secrets",
-    # renovate: datasource=helm registryUrl=https://bitnami-labs.github.io/sealed-secrets depName=sealed-secrets
-    version="2.18.5",
-    app_version="0.36.6",
+    repository="https://bitnami.github.io/sealed-secrets",
+    # renovate: datasource=helm registryUrl=https://bitnami.github.io/sealed-secrets depName=sealed-secrets
+    version="2.19.1",
+    app_version="0.38.4",
 )
 INGRESS_NGINX = Chart(
     name="ingress-nginx",

@@ -18,6 +18,18 @@ from components.addons import addon, charts, merge
 CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
 ZONE_FILTER = "zone-id-filter"
+TXT_PREFIX = "%{record_type}-edns."
+"""What the names of ownership records begin with. Without it the one of a zone's apex is `a-<zone>`, outside of the
+zone, so that external-dns (since 0.18) leaves it out and then neither changes nor removes the record that it is for."""
+
+SECURITY_CONTEXT = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "capabilities": {"drop": ["ALL"]},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +62,8 @@ class ExternalDnsArgs:
         domains: names of the zones; records outside them are left alone.
         owner_id: marks the records that belong to this stack. Two stacks that share an id on one zone
             delete each other's records under policy `sync`.
+        txt_prefix: what the names of the records' marks begin with. Records that are marked under another prefix
+            are taken for somebody else's; "": none.
         policy: sync | upsert-only | create-only. Only `sync` removes records.
         interval: time between full passes, such as "1m"; changes in the cluster are acted on at once.
     """
@@ -58,6 +72,7 @@ class ExternalDnsArgs:
     provider: Route53 | Ionos
     domains: Sequence[str]
     owner_id: str
+    txt_prefix: str = TXT_PREFIX
     policy: str = "sync"
     interval: str = "1m"
 
@@ -78,6 +93,7 @@ def values(args: ExternalDnsArgs) -> dict[str, Any]:
         "policy": args.policy,
         "registry": "txt",
         "txtOwnerId": args.owner_id,
+        **({"txtPrefix": args.txt_prefix} if args.txt_prefix else {}),
         "domainFilters": list(args.domains),
         "interval": args.interval,
         "triggerLoopOnEvent": True,
@@ -88,11 +104,17 @@ def values(args: ExternalDnsArgs) -> dict[str, Any]:
 def merged(args: ExternalDnsArgs) -> dict[str, Any]:
     """The chart's values with the adjustments on top: what its pod really gets, but for `values_from`.
 
-    The chart takes `extraArgs` as a mapping or as a list; neither form of the adjustments loses the zones.
+    The chart takes `extraArgs` as a mapping or as a list; neither form of the adjustments loses the zones. It takes a
+    prefix or a suffix of the marks, so a suffix of the adjustments does without this program's prefix.
     """
-    found = merge.deep(values(args), args.install.values)
+    adjustments = args.install.values
+    set_here = values(args)
+    zones = set_here.pop("extraArgs", {}).get(ZONE_FILTER, [])
+    if adjustments.get("txtSuffix") and not adjustments.get("txtPrefix"):
+        set_here.pop("txtPrefix", None)
+    found = merge.deep(set_here, adjustments, f"the values of {charts.EXTERNAL_DNS.name}")
     if isinstance(args.provider, Route53):
-        found["extraArgs"] = _filtered(found.get("extraArgs") or {}, args.provider.zone_ids)
+        found["extraArgs"] = _filtered(found.get("extraArgs") or {}, zones)
     return found
 
 
@@ -135,6 +157,8 @@ def _ionos(provider: Ionos, domains: Sequence[str]) -> dict[str, Any]:
                     {"name": "IONOS_API_KEY", "valueFrom": token},
                     {"name": "DOMAIN_FILTER", "value": ",".join(domains)},
                 ],
+                # The chart has none for this container; this is what it gives external-dns itself.
+                "securityContext": dict(SECURITY_CONTEXT),
             },
         },
     }

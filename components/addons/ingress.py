@@ -14,6 +14,10 @@ NODE_SELECTOR_ANNOTATION = "cloud.ionos.com/node-selector"
 """IONOS puts the Service's address on a node with these labels; other clouds ignore it."""
 HOSTNAME_ANNOTATION = "external-dns.alpha.kubernetes.io/hostname"
 
+ROLLOUT: Mapping[str, Any] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+"""A new pod is ready before the old one on its node goes. A DaemonSet's own default takes the old one away first: with
+one ingress node nobody is served for up to 300 s, ingress-nginx's time for open connections."""
+
 
 @dataclasses.dataclass(frozen=True)
 class IngressArgs:

@@ -49,6 +49,7 @@ def values(args: ingress.IngressArgs) -> dict[str, Any]:
         service["loadBalancerIP"] = args.address
     controller: dict[str, Any] = {
         "kind": "DaemonSet",
+        "updateStrategy": ingress.ROLLOUT,
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
         "tolerations": [dict(toleration) for toleration in args.tolerations],
         "config": dict(CONFIG),

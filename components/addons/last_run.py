@@ -28,6 +28,8 @@ from components.addons import charts
 
 NAME = "external-dns-last-run"
 IMAGE = "registry.k8s.io/external-dns/external-dns"
+DEFAULT_PROVIDER = "aws"
+"""The chart's own."""
 NOTHING = "gitops-platform/asks-for=nothing"
 """A label that no Ingress has."""
 SECONDS, RETRIES = 120, 2
@@ -101,11 +103,12 @@ def _metadata(namespace: pulumi.Input[str], hook: str, weight: int) -> dict[str,
 
 
 def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    provider = values["provider"]
+    provider = values.get("provider") or {}
+    name = provider.get("name") or DEFAULT_PROVIDER
     container = {
         "name": "external-dns",
         "image": _image(values),
-        "args": list(_arguments(namespace, values, provider["name"])),
+        "args": list(_arguments(namespace, values, name)),
         "env": values.get("env", []),
         "volumeMounts": values.get("extraVolumeMounts", []),
         "securityContext": SAFE,
@@ -124,8 +127,8 @@ def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, A
         "volumes": values.get("extraVolumes", []),
         **{key: values[key] for key in ("imagePullSecrets", "nodeSelector", "tolerations") if values.get(key)},
     }
-    if provider["name"] == "webhook":
-        pod["initContainers"] = [_webhook(provider["webhook"])]
+    if name == "webhook":
+        pod["initContainers"] = [_webhook(provider.get("webhook") or {})]
     return pod
 
 
@@ -141,7 +144,8 @@ def _arguments(namespace: pulumi.Input[str], values: Mapping[str, Any], provider
         yield from extra
         return
     for option, value in extra.items():
-        yield from _option(option, value)
+        # As the chart writes a switch: seen with 0.21, `--dry-run=false` is refused.
+        yield from [f"--{option}" if value else f"--no-{option}"] if isinstance(value, bool) else _option(option, value)
 
 
 def _option(name: str, value: Any) -> Iterator[pulumi.Input[str]]:
@@ -149,7 +153,7 @@ def _option(name: str, value: Any) -> Iterator[pulumi.Input[str]]:
         if isinstance(one, pulumi.Output):
             yield pulumi.Output.concat(f"--{name}=", one)
         elif one not in (None, ""):
-            yield f"--{name}={str(one).lower() if isinstance(one, bool) else one}"
+            yield f"--{name}={one}"
 
 
 def _image(values: Mapping[str, Any]) -> str:
@@ -159,10 +163,10 @@ def _image(values: Mapping[str, Any]) -> str:
 
 def _webhook(webhook: Mapping[str, Any]) -> dict[str, Any]:
     """The provider's other half, as a sidecar: it ends with the run, which starts when it is healthy."""
-    image = webhook["image"]
+    image, own = webhook.get("image") or {}, charts.IONOS_WEBHOOK
     return {
         "name": "webhook",
-        "image": f"{image['repository']}:{image['tag']}",
+        "image": f"{image.get('repository') or own.repository}:{image.get('tag') or own.tag}",
         "restartPolicy": "Always",
         "env": webhook.get("env", []),
         "args": webhook.get("args", []),

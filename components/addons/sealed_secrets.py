@@ -2,7 +2,7 @@
 
 Namespace and controller are both named `sealed-secrets`, so that the `kubeseal` calls people have written
 down keep working. The key is provisioned beforehand (`sealing_key.py`).
-https://github.com/bitnami-labs/sealed-secrets/tree/main/helm/sealed-secrets
+https://github.com/bitnami/sealed-secrets/tree/main/helm/sealed-secrets
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A rebuilt cluster gets the same key and opens what is in Git; a controller left to itself would make a new
 key at every rebuild. The controller reads keys at start only, and seals with the key whose certificate is
-the newest. https://github.com/bitnami-labs/sealed-secrets/blob/main/docs/bring-your-own-certificates.md
+the newest. https://github.com/bitnami/sealed-secrets/blob/main/docs/bring-your-own-certificates.md
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ https://doc.traefik.io/traefik/reference/install-configuration/providers/kuberne
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
 
+from components import manifests, options
 from components.addons import addon, charts, ingress
 
 CLASS = "traefik"
@@ -34,6 +35,8 @@ REDIRECTION = {
         "priority": 1,
     }
 }
+
+SHIFT, LAST_PORT = 20000, 65535
 
 HEADER_BYTES = 8 * 32 * 1024
 """The same as ingress-nginx's eight buffers of 32 KiB; Traefik itself would allow 1 MiB."""
@@ -55,6 +58,21 @@ class Traefik(addon.AddOn):
         super().__init__("Traefik", name, charts.TRAEFIK, args.install, values(args), opts)
 
 
+class TcpRoutes(pulumi.ComponentResource):
+    """The routes of `tcp_services`. Give Traefik, whose CRD they need, and the namespaces in `depends_on`.
+
+    Not part of Traefik's chart: the add-ons' AppProject would have to allow every namespace that has such a Service.
+
+    Children: a `traefik.io/v1alpha1` IngressRouteTCP for each port, in the namespace of its Service.
+    """
+
+    def __init__(self, name: str, tcp_services: Mapping[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("platform:addons:TcpRoutes", name, None, opts)
+        for port, target in tcp_services.items():
+            manifests.Manifest(_entry_point(port), tcp_route(port, target), opts=options.child(self, opts))
+        self.register_outputs({})
+
+
 def values(args: TraefikArgs) -> dict[str, Any]:
     """The chart's values."""
     service: dict[str, Any] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
@@ -62,10 +80,10 @@ def values(args: TraefikArgs) -> dict[str, Any]:
         service["loadBalancerIP"] = args.address
     providers: dict[str, Any] = {
         "kubernetesIngress": {"enabled": True, "publishedService": {"enabled": True}},
-        # TCP routes name Services in other namespaces.
-        "kubernetesCRD": {"enabled": True, "allowCrossNamespace": bool(args.tcp_services)},
+        # A TCP route lies beside its Service (see TcpRoutes), so that nobody's route reaches into another namespace.
+        "kubernetesCRD": {"enabled": True, "allowCrossNamespace": False},
     }
-    objects = [_tcp_route(port, target) for port, target in args.tcp_services.items()]
+    objects: list[Mapping[str, Any]] = []
     if args.nginx_class:
         providers["kubernetesIngressNGINX"] = {
             "enabled": True,
@@ -76,13 +94,22 @@ def values(args: TraefikArgs) -> dict[str, Any]:
     result: dict[str, Any] = {
         "fullnameOverride": "traefik",
         "deployment": {"kind": "DaemonSet"},
+        "updateStrategy": ingress.ROLLOUT,
         "ingressClass": {"enabled": True, "name": CLASS, "isDefaultClass": True},
         "providers": providers,
         "service": {"annotations": ingress.service_annotations(args), "spec": service},
         "ports": {
             WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}},
             WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}},
-            **{_entry_point(port): _tcp_port(port) for port in args.tcp_services},
+            **{
+                _entry_point(port): {
+                    "port": inside,
+                    "exposedPort": int(port),
+                    "expose": {"default": True},
+                    "protocol": "TCP",
+                }
+                for port, inside in pod_ports(args.tcp_services).items()
+            },
         },
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
         "tolerations": [dict(toleration) for toleration in args.tolerations],
@@ -99,30 +126,34 @@ def _entry_point(port: str) -> str:
     return f"tcp-{port}"
 
 
-def _tcp_port(port: str) -> dict[str, Any]:
-    return {
-        "port": int(port),
-        "exposedPort": int(port),
-        "expose": {"default": True},
-        "protocol": "TCP",
-    }
+def pod_ports(ports: Iterable[str]) -> dict[str, int]:
+    """Outside port -> the port of Traefik's pod behind it.
+
+    Not the same: below 1024 it would need a privilege that the pod drops; 8000, 8080, 8443 and 9100 are the pod's own.
+    Seen with 3.7.11: an entry point whose port is taken ends Traefik, and with it the whole ingress.
+    """
+    found: dict[str, int] = {}
+    for port in sorted(ports, key=int):
+        number = int(port) + SHIFT
+        if number > LAST_PORT:
+            number = int(port)
+            while number in found.values():
+                number -= 1
+        found[port] = number
+    return found
 
 
-def _tcp_route(port: str, target: str) -> Mapping[str, Any]:
+def tcp_route(port: str, target: str) -> dict[str, Any]:
+    """The IngressRouteTCP of an outside port, in the namespace of its Service."""
     namespace, _, service = target.partition("/")
     name, _, service_port = service.rpartition(":")
     return {
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "IngressRouteTCP",
-        "metadata": {"name": _entry_point(port)},
+        "metadata": {"name": _entry_point(port), "namespace": namespace, "labels": {"purpose": "infra"}},
         "spec": {
             "entryPoints": [_entry_point(port)],
-            "routes": [
-                {
-                    "match": "HostSNI(`*`)",
-                    "services": [{"name": name, "namespace": namespace, "port": _number(service_port)}],
-                }
-            ],
+            "routes": [{"match": "HostSNI(`*`)", "services": [{"name": name, "port": _number(service_port)}]}],
         },
     }
 

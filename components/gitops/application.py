@@ -18,8 +18,9 @@ import pulumi
 from components import manifests, options
 from components.addons import charts
 
-FINALIZER = "resources-finalizer.argocd.argoproj.io"
-"""Makes deletion cascade to what the Application installed; without it destroy leaves that behind."""
+FINALIZER = "resources-finalizer.argocd.argoproj.io/foreground"
+"""Makes deletion cascade to what the Application installed; without it destroy leaves that behind. The name without
+`/foreground` means the same to Argo CD (3.2 and 3.4), but the API server warns of a finalizer without a path."""
 
 SYNCED = "jsonpath={.status.sync.status}=Synced"
 HEALTHY = "jsonpath={.status.health.status}=Healthy"

@@ -143,6 +143,7 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
             "fullnameOverride": "argocd",
             # Kept CRDs would outlive a destroy. Pulumi removes its Applications before the release.
             "crds": {"install": True, "keep": False},
+            # The chart makes `url` of it, and what else names Argo CD.
             "global": {"domain": args.host},
             "configs": {
                 "cm": _config(args),
@@ -156,16 +157,17 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
             "repoServer": single,
             "applicationSet": single,
             "server": single,
+            "extraObjects": [],
         },
         args.values,
+        f"the values of {charts.ARGO_CD.name}",
     )
-    objects = [*args.last, *chosen.get("extraObjects", [])]
+    objects = [*args.last, *chosen.pop("extraObjects", [])]
     return {**chosen, "extraObjects": objects} if objects else chosen
 
 
 def _config(args: ArgoCdArgs) -> dict[str, Any]:
     config: dict[str, Any] = {
-        "url": f"https://{args.host}",
         "admin.enabled": args.admin_enabled,
         "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
     }

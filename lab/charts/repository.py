@@ -18,7 +18,7 @@ import yaml
 
 SOURCES = pathlib.Path(__file__).resolve().parent
 SHARED = SOURCES / "shared"
-OPEN = frozenset({"annotations", "nodeSelector", "ports", "resources", "spec"})
+OPEN = frozenset({"annotations", "nodeSelector", "ports", "resources", "spec", "updateStrategy"})
 """Maps that take any key even where the chart has defaults in them, as in the real charts."""
 EPOCH = "2026-01-01T00:00:00Z"
 """Helm wants a time for every entry; a fixed one keeps the index the same between starts."""

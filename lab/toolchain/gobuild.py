@@ -14,7 +14,7 @@ import typing
 
 from lab.toolchain import cache, errors, model, wheels
 
-OLDEST_GO = (1, 26)
+OLDEST_GO = (1, 26, 4)
 TAIL_LINES = 15
 # At Go's own GOGC=100 an eighth of the compilers' time goes into collecting garbage (pebble with the standard library:
 # 65 s of processor time, 57 s with this). The limit is what the largest package, the EC2 client, takes anyway.
@@ -50,12 +50,12 @@ def go() -> str:
     if not path:
         raise errors.ToolchainError(f"{needed}, and there is no `go` on PATH: {advice}")
     asked = subprocess.run([path, "version"], env=environment(), capture_output=True, text=True, check=False)
-    found = re.search(r"\bgo(\d+)\.(\d+)", asked.stdout)
+    found = re.search(r"\bgo(\d+)\.(\d+)(?:\.(\d+))?", asked.stdout)
     if not found:
         said = (asked.stdout + asked.stderr).strip()
         raise errors.ToolchainError(f"{needed}; {path} does not tell its version ({said}): {advice}")
-    if (int(found[1]), int(found[2])) < OLDEST_GO:
-        raise errors.ToolchainError(f"{needed}; {path} is {found[1]}.{found[2]}: {advice}")
+    if tuple(int(part or 0) for part in found.groups()) < OLDEST_GO:
+        raise errors.ToolchainError(f"{needed}; {path} is {found[0].removeprefix('go')}: {advice}")
     return path
 
 

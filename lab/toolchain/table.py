@@ -11,7 +11,7 @@ PULUMI = "v3.259.0"
 PULUMI_LANGUAGE_PYTHON = "v3.79.0"
 KUBERNETES = "v1.34.3"
 HELM = "v3.21.4"
-SEALED_SECRETS = "v0.27.1"
+SEALED_SECRETS = "v0.38.4"
 ARGOCD = "v3.2.6"
 CERT_MANAGER = "v1.11.5"
 TRAEFIK = "v3.7.15"
@@ -41,9 +41,9 @@ def _tool(
     return model.Tool(name, version, seconds, fit, (model.Build(name, module, package, variables),))
 
 
-def _sealed_secrets(name: str, folder: str, seconds: int) -> model.Tool:
-    fit = model.Fit(("--version",), r"version: v?(\d+\.\d+\.\d+)", (0, 27), (1,))
-    package = f"github.com/bitnami-labs/sealed-secrets/cmd/{folder}"
+def _sealed_secrets(name: str, folder: str, seconds: int, at_least: model.Version) -> model.Tool:
+    fit = model.Fit(("--version",), r"version: v?(\d+\.\d+\.\d+)", at_least, (1,))
+    package = f"github.com/bitnami/sealed-secrets/cmd/{folder}"
     return _tool(name, SEALED_SECRETS, seconds, fit, "sealed-secrets", package, "main.VERSION")
 
 
@@ -128,8 +128,8 @@ TOOLS: tuple[model.Tool, ...] = (
     _control_plane("kube-scheduler", 5),
     _pulumi(),
     _helm(),
-    _sealed_secrets("sealed-secrets-controller", "controller", 40),
-    _sealed_secrets("kubeseal", "kubeseal", 5),
+    _sealed_secrets("sealed-secrets-controller", "controller", 40, (0, 38)),
+    _sealed_secrets("kubeseal", "kubeseal", 5, (0, 27)),
     _argocd(),
     # One minor either side of the API server's is what Kubernetes supports.
     _kubernetes(

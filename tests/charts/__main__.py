@@ -1,8 +1,12 @@
-"""Render the real charts with the values that the program sets for every committed stack and variant.
+"""Check the real charts against the values that the program sets for every committed stack and variant.
 
-Exit code 0: all charts were fetched, know every key and render. 1: a chart does not know a key, does not render, or
-its repository does not have the pinned version. 3: nothing of that, but a chart could not be fetched, so that
-nothing is known about it. 2: wrong usage, or no helm.
+Each pinned chart is fetched from where it is published, has to know every key, has to render, and an API server has to
+accept what is rendered (a strict dry run).
+
+Exit code 0: all of that holds. 1: a fault: a chart does not know a key, does not render, or renders what the API server
+refuses; or its repository answers and does not have the pinned version. 3: nothing of that, but a repository did not
+answer (no such name, a refused connection, a time-out, 5xx), so that nothing is known about its charts. 2: wrong
+usage, or a tool is missing.
 """
 
 from __future__ import annotations
@@ -13,10 +17,11 @@ import sys
 import tempfile
 from collections.abc import Iterable
 
-from lab import toolchain
-from tests.charts import cases, helm, keys
+from lab import layout, toolchain
+from tests.charts import cases, checking, dryrun, helm
 
 FINE, WRONG, USAGE, UNKNOWN = 0, 1, 2, 3
+TOOLS = ("helm", *dryrun.TOOLS)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,24 +31,31 @@ def main(arguments: list[str] | None = None) -> int:
     words.add_argument("--mirror", metavar="URL", help="fetch every chart from this repository instead of its own")
     words.add_argument("--chart", metavar="NAME", action="append", help="check this chart only (may be repeated)")
     given = words.parse_args(arguments)
-    found = toolchain.find("helm")
-    if found is None:
-        print("error: no helm: install version 3, or run `python -m lab.toolchain helm`", file=sys.stderr)
+    found = {name: toolchain.find(name) for name in TOOLS}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        print(f"error: no {', no '.join(missing)}: run `python -m lab.toolchain {' '.join(missing)}`", file=sys.stderr)
         return USAGE
     wanted = [case for case in cases.everything() if not given.chart or case.chart in given.chart]
     if not wanted:
         print(f"error: the program installs no chart named {', '.join(given.chart)}", file=sys.stderr)
         return USAGE
-    return check(str(found), wanted, given.mirror)
+    try:
+        with tempfile.TemporaryDirectory() as folder, dryrun.serving(pathlib.Path(folder)) as server:
+            return check(str(found["helm"]), wanted, given.mirror, server)
+    except layout.LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USAGE
 
 
-def check(helm_path: str, wanted: Iterable[cases.Case], mirror: str | None) -> int:
+def check(helm_path: str, wanted: Iterable[cases.Case], mirror: str | None, server: dryrun.Server) -> int:
     """Check these cases, telling what was found; the exit code."""
     by_source: dict[tuple[str, str, str], list[cases.Case]] = {}
     for case in wanted:
         repository = (mirror or case.repository).rstrip("/")
         by_source.setdefault((case.chart, case.version, repository), []).append(case)
     wrong, unknown = 0, 0
+    every = dryrun.Rendered()
     with tempfile.TemporaryDirectory() as scratch:
         for number, (source, same) in enumerate(by_source.items()):
             name, version, repository = source
@@ -51,47 +63,29 @@ def check(helm_path: str, wanted: Iterable[cases.Case], mirror: str | None) -> i
                 archive = helm.fetch(helm_path, name, version, repository, pathlib.Path(scratch, str(number)))
             except helm.Unreachable as error:
                 unknown += 1
-                _say(f"UNKNOWN  {name} {version}: could not be fetched from {repository}", [str(error)])
+                _say(f"UNKNOWN  {name} {version}: {repository} does not answer", [str(error)])
                 continue
             except helm.Refused as error:
                 wrong += 1
                 _say(f"WRONG    {name} {version}: not in {repository}", [str(error)])
                 continue
-            problems = _problems(helm_path, archive, same)
-            wrong += len(problems)
-            label = f"{name} {version} ({', '.join(case.environment for case in same)})"
-            _say(f"{'WRONG   ' if problems else 'ok      '} {label}", problems)
+            wrong += _tell(f"{name} {version} ({', '.join(case.environment for case in same)})",
+                           checking.lines(checking.look(helm_path, archive, same, every)))  # fmt: skip
+    # After all of them, since a chart may use a kind that another one brings.
+    if len(every):
+        refused = [*server.install(every.definitions()), *checking.lines(every.problems(server))]
+        wrong += _tell(f"strict dry run of {len(every)} objects", refused)
     if unknown:
-        advice = "nothing is known about them: check the network, or give --mirror"
+        advice = "nothing is known about them: try again later, check the network, or give --mirror"
         print(f"error: {unknown} of {len(by_source)} charts could not be fetched; {advice}", file=sys.stderr)
     if wrong:
         print(f"error: {wrong} finding{'' if wrong == 1 else 's'}: mend the values or the pin", file=sys.stderr)
     return WRONG if wrong else UNKNOWN if unknown else FINE
 
 
-def _problems(helm_path: str, archive: pathlib.Path, same: Iterable[cases.Case]) -> list[str]:
-    """What is wrong with one chart, each thing once with the environments that have it."""
-    chart = helm.read(archive)
-    found: dict[str, list[str]] = {}
-    rendered: dict[str, str | None] = {}
-    for case in same:
-        for path in keys.unknown(chart, case.values):
-            found.setdefault(f"the chart does not know {path}", []).append(case.environment)
-        # Environments that differ in nothing that this chart sees are rendered once.
-        text = repr((case.values, case.release, case.namespace, case.kubernetes_version))
-        if text not in rendered:
-            rendered[text] = _refusal(helm_path, archive, case)
-        if rendered[text]:
-            found.setdefault(f"does not render: {rendered[text]}", []).append(case.environment)
-    return [f"{problem} ({', '.join(environments)})" for problem, environments in found.items()]
-
-
-def _refusal(helm_path: str, archive: pathlib.Path, case: cases.Case) -> str | None:
-    try:
-        helm.render(helm_path, archive, case.release, case.namespace, case.kubernetes_version, case.values)
-    except helm.Refused as error:
-        return str(error)
-    return None
+def _tell(label: str, problems: list[str]) -> int:
+    _say(f"{'WRONG   ' if problems else 'ok      '} {label}", problems)
+    return len(problems)
 
 
 def _say(line: str, details: Iterable[str]) -> None:

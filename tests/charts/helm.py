@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tarfile
 from typing import Any
@@ -15,9 +16,18 @@ from tests.charts import keys
 
 SECONDS = 120
 
+STATUS = re.compile(r"(?: : |status(?: code)? |: )([1-5]\d\d)\b")
+"""How helm 3.21 tells a server's answer: `failed to fetch URL : 404 Not Found`, `response status code 503: …`."""
+SILENCE = re.compile(
+    r"no such host|server misbehaving|failure in name resolution|time(?:d )?out|deadline exceeded"
+    r"|connection refused|connection reset|network is unreachable|no route to host|\bEOF\b",
+    re.IGNORECASE,
+)
+"""What Go's network package says when there was no answer at all."""
+
 
 class Unreachable(Exception):
-    """A chart could not be fetched; nothing is known about it."""
+    """Nobody answered, or not with an answer: nothing is known about the chart."""
 
 
 class Refused(Exception):
@@ -29,6 +39,10 @@ def fetch(helm: str, chart: str, version: str, repository: str, folder: pathlib.
 
     The list of repositories that `helm repo add` keeps does not, unless HELM_REPOSITORY_CONFIG names one: `helm pull`
     fails when any repository in it is stale (seen with 3.21).
+
+    Raises:
+        Refused: the repository answered, and has no such chart under this version.
+        Unreachable: it did not answer, or with an error of its own (5xx).
     """
     own = {"HELM_REPOSITORY_CONFIG": str(folder / "repositories.yaml"), "HELM_REPOSITORY_CACHE": str(folder / "cache")}
     source = [f"{repository}/{chart}"] if repository.startswith("oci://") else [chart, "--repo", repository]
@@ -36,21 +50,27 @@ def fetch(helm: str, chart: str, version: str, repository: str, folder: pathlib.
     try:
         _run(helm, "pull", *source, "--version", version, "--destination", str(folder), defaults=own)
     except Refused as error:
-        # Helm says both with exit code 1.
-        if f'version "{version}" not found' in str(error):
-            raise
-        raise Unreachable(str(error)) from None
+        if unanswered(str(error)):
+            raise Unreachable(str(error)) from None
+        raise
     return next(folder.glob("*.tgz"))
 
 
-def read(archive: pathlib.Path) -> keys.Chart:
-    """What a chart says of its values; a subchart's name is a key."""
-    with tarfile.open(archive) as packed:
-        texts = {
-            member.name.partition("/")[2]: file.read().decode(errors="replace")
-            for member in packed.getmembers()
-            if (file := packed.extractfile(member)) is not None
-        }
+def unanswered(message: str) -> bool:
+    """Whether Helm's message (its exit code is always 1) says that nothing is known of what was asked for.
+
+    A repository that answers 404, with a page that is no index, or with an index that lacks the chart, has answered.
+    """
+    status = STATUS.search(message)
+    if status:
+        # 429: asked too often, the one answer below 500 that says nothing of the chart.
+        return int(status[1]) >= 500 or status[1] == "429"
+    return bool(SILENCE.search(message))
+
+
+def read(source: pathlib.Path) -> keys.Chart:
+    """What a chart (an archive or a folder) says of its values; a subchart's name is a key."""
+    texts = _folder(source) if source.is_dir() else _archive(source)
     defaults: dict[str, Any] = yaml.safe_load(texts.get("values.yaml", "")) or {}
     subcharts = {path.split("/")[1] for path in texts if path.startswith("charts/") and path.endswith("/Chart.yaml")}
     schema = texts.get("values.schema.json")
@@ -62,13 +82,33 @@ def read(archive: pathlib.Path) -> keys.Chart:
     )
 
 
-def render(helm: str, archive: pathlib.Path, release: str, namespace: str, kubernetes: str, values: Any) -> None:
-    """`helm template`; Refused with Helm's words when that fails."""
+def render(
+    helm: str, source: pathlib.Path, release: str, namespace: str, kubernetes: str, values: Any
+) -> list[dict[str, Any]]:
+    """`helm template`: its objects, CRDs among them; Refused with Helm's words when that fails."""
     target = ["--namespace", namespace, "--kube-version", kubernetes, "--include-crds", "--values", "-"]
-    _run(helm, "template", release, str(archive), *target, stdin=yaml.safe_dump(values))
+    text = _run(helm, "template", release, str(source), *target, stdin=yaml.safe_dump(values))
+    try:
+        return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+    except yaml.YAMLError as error:
+        raise Refused(f"what it renders is no YAML: {error}") from None
 
 
-def _run(helm: str, *arguments: str, stdin: str | None = None, defaults: dict[str, str] | None = None) -> None:
+def _archive(path: pathlib.Path) -> dict[str, str]:
+    with tarfile.open(path) as packed:
+        return {
+            member.name.partition("/")[2]: file.read().decode(errors="replace")
+            for member in packed.getmembers()
+            if (file := packed.extractfile(member)) is not None
+        }
+
+
+def _folder(path: pathlib.Path) -> dict[str, str]:
+    files = [file for file in path.rglob("*") if file.is_file()]
+    return {str(file.relative_to(path)): file.read_text(errors="replace") for file in files}
+
+
+def _run(helm: str, *arguments: str, stdin: str | None = None, defaults: dict[str, str] | None = None) -> str:
     variables = {**(defaults or {}), **os.environ}
     try:
         done = subprocess.run(
@@ -79,3 +119,4 @@ def _run(helm: str, *arguments: str, stdin: str | None = None, defaults: dict[st
         raise Unreachable(f"helm {arguments[0]} took longer than {SECONDS} s") from None
     if done.returncode:
         raise Refused(done.stderr.strip().removeprefix("Error: ") or f"helm ended with {done.returncode}")
+    return done.stdout

@@ -8,8 +8,26 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-FREE = frozenset({"annotations", "labels", "limits", "nodeSelector", "podAnnotations", "requests", "resources", "spec"})
-"""Maps of Kubernetes itself: any key goes, also where the chart has some by default."""
+FREE = frozenset(
+    {
+        "affinity",
+        "annotations",
+        "containerSecurityContext",
+        "labels",
+        "limits",
+        "nodeSelector",
+        "podAnnotations",
+        "podSecurityContext",
+        "requests",
+        "resources",
+        "securityContext",
+        "spec",
+        "strategy",
+        "updateStrategy",
+    }
+)
+"""Maps of Kubernetes itself: any key goes, also where the chart has some by default. What is misspelt in those with
+fields of their own, the dry run finds in what is rendered."""
 FREE_IN = {"argo-cd": frozenset({"configs.cm", "configs.params", "configs.rbac"})}
 """Maps that a chart copies as they are, by chart."""
 NAMED_IN = {"traefik": frozenset({"ports"})}

@@ -46,7 +46,7 @@ def lost(engine: engines.Engine, zone: str) -> Iterator[engines.Engine]:
         engine.lose_the_cluster()
         # What external-dns had no time to remove.
         mark = f'"heritage=external-dns,external-dns/owner={OWNER},external-dns/resource=ingress/shop/shop"'
-        engine.write_record(zone, f"a-shop.{DOMAIN}", "TXT", mark)
+        engine.write_record(zone, f"a-edns.shop.{DOMAIN}", "TXT", mark)
         engine.write_record(zone, f"shop.{DOMAIN}", "A", "192.0.2.1")
         yield engine
 

@@ -116,6 +116,24 @@ def test_every_record_is_marked_with_the_stacks_own_owner(environment: engines.E
         assert "external-dns/owner=gitops-platform-lab," in mark, "two stacks on one zone must not share an owner"
 
 
+def test_a_record_at_the_zones_apex_is_made_follows_its_address_and_goes_with_its_ingress(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    lab, path = environment.lab, workload.ingresses(SPACE, workload.APEX)
+    host = workload.ingress(application, SPACE, workload.APEX, "nginx")
+    assert host == DOMAIN, "no name below it"
+    assert reach.address(lab, host) == environment.outputs()["ingressAddresses"][0]
+    elsewhere = {"metadata": {"annotations": {"external-dns.alpha.kubernetes.io/target": "192.0.2.7"}}}
+    application.patch(path, elsewhere)
+    engines.wait_for(
+        lambda: reach.ask(lab, host).values == ["192.0.2.7"], reach.RECORD_SECONDS, "the record follows the address"
+    )
+    application.delete(path)
+    engines.wait_for(lambda: reach.ask(lab, host).values == [], reach.RECORD_SECONDS, "the record is gone")
+    zone = environment.aws("route53").list_hosted_zones()["HostedZones"][0]["Id"]
+    assert not {("A", host), ("TXT", f"a-edns.{host}")} & environment.records(zone), "and its mark"
+
+
 def test_an_application_is_reached_by_its_name_until_its_ingress_goes(
     environment: engines.Engine, application: kube.KubeClient
 ) -> None:

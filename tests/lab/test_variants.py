@@ -24,6 +24,8 @@ pytestmark = pytest.mark.timeout(900)
 DOMAIN = workload.DOMAIN
 ARGOCD = f"argocd.{DOMAIN}"
 SPACE = "variants"
+OWNER = "dome-trust"
+TCP_PORTS = {"222": "below 1024", "8443": "the port of Traefik's own HTTPS", "9100": "that of its metrics"}
 GITHUB_SECRET = "canary-github-91ac3d"
 IN_PLAIN_HTTP = {"traefik.ingress.kubernetes.io/router.entrypoints": "web"}
 
@@ -49,7 +51,8 @@ def variant(config: dict[str, Any]) -> None:
         "github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example", "teams": ["ops"]}
     }
     addons = config["gitops-platform:addons"]
-    addons["ingress"] = {"controller": "traefik", "nginxClass": True}
+    tcp_services = dict.fromkeys(TCP_PORTS, f"{OWNER}/app:8080")
+    addons["ingress"] = {"controller": "traefik", "nginxClass": True, "tcpServices": tcp_services}
     del addons["certManager"]["issuer"]
 
 
@@ -196,6 +199,29 @@ def test_a_record_goes_with_its_ingress(environment: engines.Engine, application
     engines.wait_for(
         lambda: reach.ask(environment.lab, host).code == "NXDOMAIN", reach.RECORD_SECONDS, f"{host} is gone"
     )
+
+
+def test_tcp_ports_that_are_privileged_or_traefiks_own_lead_to_their_service(environment: engines.Engine) -> None:
+    lab, cluster = environment.lab, environment.cluster
+    workload.deploy(cluster, OWNER)
+    address = environment.outputs()["ingressAddresses"][0]
+    for port, kind in TCP_PORTS.items():
+        where = (address, lab.usable(int(port)))
+        engines.wait_for(
+            lambda where=where: reach.at(where, "app", "/ping") == 200, 30, f"bytes through {port}, {kind}"
+        )
+    assert cluster.list("/apis/traefik.io/v1alpha1/namespaces/traefik/ingressroutetcps") == []
+    assert len(cluster.list(f"/apis/traefik.io/v1alpha1/namespaces/{OWNER}/ingressroutetcps")) == len(TCP_PORTS)
+
+
+def test_the_zones_apex_has_a_record_which_the_last_run_finds(
+    environment: engines.Engine,
+) -> None:
+    """Its Ingress stays: that the zone is empty after `destroy` is seen at the end of this file."""
+    lab = environment.lab
+    workload.ingress(environment.cluster, "default", workload.APEX, "traefik")
+    assert reach.address(lab, DOMAIN) == environment.outputs()["ingressAddresses"][0]
+    engines.wait_for(lambda: ("TXT", f"a-edns.{DOMAIN}") in records(lab), 30, "the apex's record is marked")
 
 
 def test_argo_cd_makes_a_valid_dex_configuration_of_it(environment: engines.Engine) -> None:

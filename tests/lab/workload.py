@@ -5,10 +5,17 @@ from __future__ import annotations
 from lab import kube
 
 DOMAIN = "lab.example.org"
+APEX = "apex"
 
 
 def make(cluster: kube.KubeClient, space: str) -> None:
     """The namespace with pod and Service."""
+    cluster.create("/api/v1/namespaces", {"metadata": {"name": space}})
+    deploy(cluster, space)
+
+
+def deploy(cluster: kube.KubeClient, space: str) -> None:
+    """Pod and Service, in a namespace that is there."""
     container = {
         "name": "app",
         "image": "docker.io/traefik:v3",
@@ -18,7 +25,6 @@ def make(cluster: kube.KubeClient, space: str) -> None:
     }
     pod = {"metadata": {"name": "app", "labels": {"app": "app"}}, "spec": {"containers": [container]}}
     service = {"selector": {"app": "app"}, "ports": [{"name": "http", "port": 8080}]}
-    cluster.create("/api/v1/namespaces", {"metadata": {"name": space}})
     cluster.create(f"/api/v1/namespaces/{space}/pods", pod)
     cluster.create(f"/api/v1/namespaces/{space}/services", {"metadata": {"name": "app"}, "spec": service})
 
@@ -31,8 +37,11 @@ def ingresses(space: str, name: str = "") -> str:
 def ingress(
     cluster: kube.KubeClient, space: str, name: str, ingress_class: str, *, tls: str | None = None, **annotations: str
 ) -> str:
-    """An Ingress for `<name>.<domain>`; returns the host. `tls`: its Secret; empty: the ingress's own certificate."""
-    host = f"{name}.{DOMAIN}"
+    """An Ingress for `<name>.<domain>`, or with the name APEX for the domain itself; returns the host.
+
+    `tls`: its Secret; empty: the ingress's own certificate.
+    """
+    host = f"{name}.{DOMAIN}" if name != APEX else DOMAIN
     backend = {"service": {"name": "app", "port": {"number": 8080}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     entry = {"hosts": [host], **({"secretName": tls} if tls else {})}

@@ -324,6 +324,36 @@ def test_traefik_takes_the_place_of_ingress_nginx() -> None:
     assert not any("retired" in warning for warning in run.warnings)
 
 
+def test_tcp_routes_come_after_traefik_and_the_owners_namespaces_that_they_lie_in() -> None:
+    wanted = {"controller": "traefik", "tcpServices": {"8443": "dome-trust/app:8080", "222": "dome-trust/app:8080"}}
+    run = environment("lab", addons={"ingress": wanted, "certManager": {"server": "staging"}})
+    made = {r.urn: r.name for r in run.resources}
+    routes = run.of_type("kubernetes:traefik.io/v1alpha1:IngressRouteTCP")
+    assert {route.inputs["metadata"]["namespace"] for route in routes} == {"dome-trust"}
+    for route in routes:
+        needs = {made[urn] for urn in route.dependencies}
+        assert "traefik" in needs, "it brings the CRD"
+        assert any("dome-trust" in name for name in needs), "and the namespace has to be there"
+    project = run.one("kubernetes:argoproj.io/v1alpha1:AppProject", "platform").inputs["spec"]
+    assert "dome-trust" not in [each["namespace"] for each in project["destinations"]]
+    without = environment("lab", addons={"ingress": {"controller": "traefik"}, "certManager": {"server": "staging"}})
+    assert not [r for r in without.resources if "TcpRoutes" in r.type], "no resource that is not needed"
+
+
+def test_an_adopted_environment_keeps_the_marks_of_its_records() -> None:
+    adopted = {"txtOwnerId": "ionos-dns", "txtPrefix": ""}
+    run = environment("lab", addons={"externalDns": adopted, "certManager": {"server": "staging"}})
+    application = run.one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns")
+    values = application.inputs["spec"]["source"]["helm"]["valuesObject"]
+    assert values["txtOwnerId"] == "ionos-dns"
+    assert "txtPrefix" not in values, "as before there was a setting: nothing changes for it"
+    hooks = run.one("kubernetes:helm.sh/v3:Release").inputs["values"]["extraObjects"]
+    (job,) = [each for each in hooks if each["kind"] == "Job"]
+    arguments = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert "--txt-owner-id=ionos-dns" in arguments
+    assert not [each for each in arguments if each.startswith("--txt-prefix")]
+
+
 def test_ingress_nginx_comes_with_one_warning_of_its_retirement() -> None:
     assert sum("retired" in warning for warning in environment("lab").warnings) == 1
 

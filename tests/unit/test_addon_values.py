@@ -18,6 +18,7 @@ from components.addons import (
     ingress,
     ingress_nginx,
     issuers,
+    last_run,
     merge,
     sealed_secrets,
     traefik,
@@ -64,11 +65,53 @@ def test_none_takes_a_value_away_so_that_the_chart_decides() -> None:
     assert merge.deep({"a": {"b": 1, "c": 2}}, {"a": {"b": None}, "z": None}) == {"a": {"c": 2}}
 
 
+def test_a_list_of_objects_is_added_to_and_an_entry_of_ones_own_wins_by_name() -> None:
+    base = {"env": [{"name": "KEY", "value": "1"}, {"name": "REGION", "value": "a"}]}
+    over = {"env": [{"name": "REGION", "value": "b"}, {"name": "PROXY", "value": "c"}]}
+    assert merge.deep(base, over)["env"] == [base["env"][0], over["env"][0], over["env"][1]]
+    assert merge.deep(base, {"env": []}) == base
+    assert merge.deep(base, {"env": None}) == {}, "who wants none of it says so"
+
+
+@pytest.mark.parametrize(
+    ("base", "over", "expected"),
+    [
+        (
+            [{"name": "aws", "mountPath": "/.aws"}],
+            [{"name": "aws", "mountPath": "/other"}],
+            [{"name": "aws", "mountPath": "/.aws"}, {"name": "aws", "mountPath": "/other"}],
+        ),
+        ([{"key": "a", "effect": "x"}], [{"key": "a", "effect": "x"}], [{"key": "a", "effect": "x"}]),
+        ([{"key": "a", "effect": "x"}], [{"key": "b"}], [{"key": "a", "effect": "x"}, {"key": "b"}]),
+        (
+            [{"kind": "A", "metadata": {"name": "n"}, "v": 1}, {"kind": "B", "metadata": {"name": "n"}}],
+            [{"kind": "A", "metadata": {"name": "n"}, "v": 2}],
+            [{"kind": "A", "metadata": {"name": "n"}, "v": 2}, {"kind": "B", "metadata": {"name": "n"}}],
+        ),
+        (["service", "ingress"], ["crd"], ["crd"]),
+    ],
+    ids=["mounts", "the same toleration", "another toleration", "objects", "plain values"],
+)
+def test_entries_are_told_apart_as_kubernetes_does(base: list, over: list, expected: list) -> None:
+    assert merge.deep({"list": base}, {"list": over}) == {"list": expected}
+
+
+@pytest.mark.parametrize(("value", "said"), [("aws", "has to be a map"), ([1], "has to be a map")])
+def test_what_is_no_map_where_one_has_to_be_is_an_error_with_its_place(value: Any, said: str) -> None:
+    with pytest.raises(pulumi.RunError, match=f"the values of x.provider.webhook {said}"):
+        merge.deep({"provider": {"webhook": {"a": 1}}}, {"provider": {"webhook": value}}, "the values of x")
+    with pytest.raises(pulumi.RunError, match="env has to be a list"):
+        merge.deep({"env": []}, {"env": {"A": "b"}})
+
+
 @unhurried
 @hypothesis.given(MAPS, MAPS)
 def test_merging_changes_neither_side_and_keeps_every_key(base: dict, over: dict) -> None:
     before = copy.deepcopy((base, over))
-    merged = merge.deep(base, over)
+    try:
+        merged = merge.deep(base, over)
+    except pulumi.RunError:
+        merged = {**base, **over}
     assert (base, over) == before, "defaults are shared between add-ons"
     assert set(merged) == set(base) | set(over)
 
@@ -165,24 +208,46 @@ def test_traefik_does_for_its_class_what_nginx_did() -> None:
         assert values["ports"][port]["http"]["maxHeaderBytes"] == 8 * 32 * 1024
 
 
-def test_traefik_passes_tcp_ports_through() -> None:
+def test_traefik_passes_tcp_ports_through_ports_of_its_pod_that_need_no_privilege_and_are_not_its_own() -> None:
     values = chart_values.samples()["traefik", "full"]
     assert values["ports"]["tcp-5432"] == {
-        "port": 5432,
+        "port": 25432,
         "exposedPort": 5432,
         "expose": {"default": True},
         "protocol": "TCP",
     }
-    route = next(item for item in values["extraObjects"] if item["kind"] == "IngressRouteTCP")
+
+
+@unhurried
+@hypothesis.given(strategies.sets(strategies.integers(1, 65535), max_size=50))
+@hypothesis.example({8000, 8080, 8443, 9100, 22, 443})
+@hypothesis.example({45535, 45536, 65535, 30000, 50000, 49999, 29999})
+def test_ports_of_traefiks_pod_are_unprivileged_free_and_different(ports: set[int]) -> None:
+    found = traefik.pod_ports(map(str, ports))
+    assert set(found) == set(map(str, ports))
+    assert len(set(found.values())) == len(ports)
+    assert all(20000 < inside <= 65535 for inside in found.values()), "8000, 8080, 8443 and 9100 are Traefik's"
+
+
+def test_a_tcp_route_lies_beside_its_service_and_opens_no_namespace_borders() -> None:
+    for variant in ("full", "plain"):
+        values = chart_values.samples()["traefik", variant]
+        assert values["providers"]["kubernetesCRD"]["allowCrossNamespace"] is False, "for all of Traefik's kinds"
+    run = recording.run(lambda: traefik.TcpRoutes("tcp-routes", {"5432": "db/postgres:pg"}) and None)
+    route = run.one("kubernetes:traefik.io/v1alpha1:IngressRouteTCP", "tcp-5432").inputs
+    assert route["metadata"]["namespace"] == "db"
     assert route["spec"]["entryPoints"] == ["tcp-5432"]
-    assert route["spec"]["routes"][0]["services"] == [{"name": "postgres", "namespace": "db", "port": 5432}]
-    assert values["providers"]["kubernetesCRD"]["allowCrossNamespace"], "the route is not in the service's namespace"
+    assert route["spec"]["routes"][0]["services"] == [{"name": "postgres", "port": "pg"}]
 
 
-def test_traefik_opens_no_namespace_borders_without_need() -> None:
-    values = chart_values.samples()["traefik", "plain"]
-    assert values["providers"]["kubernetesCRD"]["allowCrossNamespace"] is False
-    assert "extraObjects" not in values
+@pytest.mark.parametrize("chart", ["ingress-nginx", "traefik"])
+def test_a_new_ingress_pod_is_ready_before_the_old_one_goes(chart: str) -> None:
+    values = chart_values.samples()[chart, "plain"]
+    placed = values if chart == "traefik" else values["controller"]
+    assert placed["updateStrategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }, "with one ingress node nobody would be served in between"
 
 
 def test_plain_http_leads_to_https_after_everything_that_is_served_over_http_on_purpose() -> None:
@@ -211,6 +276,45 @@ def test_external_dns_is_held_to_the_environments_zones_and_marks_its_records() 
     assert values["extraArgs"] == {"zone-id-filter": ["Z1", "Z2"]}
     assert (values["registry"], values["txtOwnerId"]) == ("txt", "gitops-platform-sbx")
     assert values["policy"] == "sync", "external-dns 0.22 has no default policy any more"
+
+
+@pytest.mark.parametrize(
+    ("given", "adjusted", "expected"),
+    [
+        ({}, {}, "%{record_type}-edns."),
+        ({"txt_prefix": ""}, {}, None),
+        ({"txt_prefix": "x-"}, {}, "x-"),
+        ({}, {"txtPrefix": ""}, ""),
+        ({}, {"txtSuffix": "-x"}, None),
+    ],
+)
+def test_the_mark_of_a_zones_apex_lies_in_the_zone_unless_an_adopted_environment_says_otherwise(
+    given: dict[str, str], adjusted: dict[str, str], expected: str | None
+) -> None:
+    args = chart_values.route53(install=chart_values.install("external-dns", **adjusted), **given)
+    assert external_dns.merged(args).get("txtPrefix") == expected
+    (job,) = [one for one in last_run.objects("external-dns", external_dns.merged(args)) if one["kind"] == "Job"]
+    options = [one for one in job["spec"]["template"]["spec"]["containers"][0]["args"] if "txt-prefix" in one]
+    assert options == ([f"--txt-prefix={expected}"] if expected else []), "or the last run finds no record of its own"
+
+
+LISTS = ("env", "extraVolumes", "extraVolumeMounts")
+
+
+def test_adjustments_add_to_what_external_dns_needs_and_take_nothing_away() -> None:
+    own: dict[str, list[Any]] = {
+        "env": [{"name": "HTTPS_PROXY", "value": "http://proxy.example.org"}],
+        "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+        "extraVolumeMounts": [{"name": "ca", "mountPath": "/ca"}],
+    }
+    given = external_dns.values(chart_values.route53())
+    found = external_dns.merged(chart_values.route53(install=chart_values.install("external-dns", **own)))
+    for key in LISTS:
+        assert found[key] == [*given[key], *own[key]], "without its credentials external-dns writes nothing"
+    webhook = {"provider": {"webhook": {"env": [{"name": "LOG_LEVEL", "value": "debug"}]}}}
+    args = chart_values.route53(provider=external_dns.Ionos(), install=chart_values.install("external-dns", **webhook))
+    names = [entry["name"] for entry in external_dns.merged(args)["provider"]["webhook"]["env"]]
+    assert names == ["IONOS_API_KEY", "DOMAIN_FILTER", "LOG_LEVEL"]
 
 
 @pytest.mark.parametrize(
@@ -256,6 +360,8 @@ def test_the_ionos_variant_runs_the_webhook_with_the_token_from_its_secret() -> 
         "repository": "ghcr.io/ionos-cloud/external-dns-ionos-webhook",
         "tag": charts.IONOS_WEBHOOK.tag,
     }
+    assert webhook["securityContext"]["allowPrivilegeEscalation"] is False
+    assert webhook["securityContext"]["runAsNonRoot"] is True
     env = {item["name"]: item for item in webhook["env"]}
     assert env["IONOS_API_KEY"]["valueFrom"] == {"secretKeyRef": {"name": "ionos-token-secret", "key": "token"}}
     assert env["DOMAIN_FILTER"]["value"] == "example.org,example.io"

@@ -12,7 +12,7 @@ from lab.agent import addresses, images, kubelet, probes, sandbox, status
         ("localhost:5000/mirror/argocd@sha256:00", "argocd"),
         ("redis", "redis-server"),
         ("public.ecr.aws/docker/library/redis:8.2-alpine", "redis-server"),
-        ("docker.io/bitnami/sealed-secrets-controller:0.36.6", "sealed-secrets-controller"),
+        ("docker.io/bitnami/sealed-secrets-controller:0.38.4", "sealed-secrets-controller"),
     ],
 )
 def test_known_images_run_for_real(reference, required):

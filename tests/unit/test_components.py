@@ -54,7 +54,9 @@ def test_an_application_is_waited_for_until_synced_and_healthy_and_takes_its_thi
         "jsonpath={.status.sync.status}=Synced",
         "jsonpath={.status.health.status}=Healthy",
     ]
-    assert metadata["finalizers"] == ["resources-finalizer.argocd.argoproj.io"], "or destroy leaves everything behind"
+    assert metadata["finalizers"] == ["resources-finalizer.argocd.argoproj.io/foreground"], (
+        "or destroy leaves everything behind"
+    )
     assert metadata["labels"] == {"purpose": "infra"}
     assert registered.timeouts == dict.fromkeys(("create", "update", "delete"), "7m")
 

@@ -66,7 +66,7 @@ def test_a_private_repository_comes_with_its_credential(credential: Any, fields:
 def test_the_root_application_follows_the_folder_and_takes_its_children_along() -> None:
     run = handed_over(include=["a/*"], exclude=["infrastructure/*", "argocd.yaml"])
     made = run.one(APPLICATION).inputs
-    assert made["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+    assert made["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io/foreground"]
     assert made["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
     retry = made["spec"]["syncPolicy"]["retry"]
     assert (retry["limit"], retry["refresh"]) == (5, True), "a deletion waits for a failing sync's last retry"

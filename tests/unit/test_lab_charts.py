@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 import yaml
 
-from components.addons import charts, external_dns, last_run
+from components.addons import charts, external_dns, ingress, last_run
 from components.gitops import argocd
 from lab import layout, manual, manual_values, toolchain
 from lab.agent import environment
@@ -203,6 +203,17 @@ def test_charts_render_and_stay_in_their_namespace(
     assert len(identities) == len(set(identities))
 
 
+def test_switches_among_external_dnss_extra_arguments_are_written_as_the_real_chart_does(
+    unpacked: pathlib.Path, helm: pathlib.Path
+) -> None:
+    values = {
+        **SAMPLES["external-dns", "route53"],
+        "extraArgs": {"dry-run": False, "aws-prefer-cname": True, "a": [1, 2]},
+    }
+    ((_, pod),) = pods(render(helm, unpacked / "external-dns", values))
+    assert {"--no-dry-run", "--aws-prefer-cname", "--a=1", "--a=2"} <= set(pod["containers"][0]["args"])
+
+
 BY_HAND = {
     "ingress-nginx": manual_values.ingress("203.0.113.9"),
     "external-dns": manual_values.external_dns(),
@@ -254,6 +265,8 @@ def test_the_ingress_runs_on_its_nodes_behind_its_address(
     assert service["spec"]["externalTrafficPolicy"] == "Local"
     assert service["metadata"]["annotations"]["cloud.ionos.com/node-selector"] == "nodepool=ingress"
     assert 5432 in {port["port"] for port in service["spec"]["ports"]}
+    (workload,) = [d for d in documents if d["kind"] == "DaemonSet"]
+    assert workload["spec"]["updateStrategy"] == ingress.ROLLOUT
     classes = {d["metadata"]["name"] for d in documents if d["kind"] == "IngressClass"}
     assert classes == ({"nginx"} if chart == "ingress-nginx" else {"traefik", "nginx"})
 

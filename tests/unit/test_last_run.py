@@ -77,13 +77,20 @@ def test_it_follows_the_users_adjustments() -> None:
 @pytest.mark.parametrize(
     "extra",
     [
-        {"aws-batch-change-size": 50, "dry-run": False},
-        ["--aws-batch-change-size=50", "--dry-run=false"],
+        {"aws-batch-change-size": 50, "dry-run": False, "aws-prefer-cname": True},
+        ["--aws-batch-change-size=50", "--no-dry-run", "--aws-prefer-cname"],
     ],
     ids=["map", "list"],
 )
 def test_further_options_are_taken_in_both_forms_of_the_chart(extra: Any) -> None:
-    assert {"--aws-batch-change-size=50", "--dry-run=false"} <= set(arguments(extraArgs=extra))
+    wanted = {"--aws-batch-change-size=50", "--no-dry-run", "--aws-prefer-cname"}
+    assert wanted <= set(arguments(extraArgs=extra)), "external-dns refuses a switch with a value"
+
+
+@pytest.mark.parametrize("provider", [None, {"name": None}, {"webhook": None}])
+def test_values_that_leave_the_provider_to_the_chart_are_no_obstacle(provider: Any) -> None:
+    made = last_run.objects("external-dns", {"provider": provider} if provider else {})[-1]
+    assert "--provider=aws" in made["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
 def test_the_image_is_the_charts() -> None:

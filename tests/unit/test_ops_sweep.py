@@ -90,6 +90,30 @@ def test_only_what_bears_this_stacks_mark_is_its_own() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prefix", "name"),
+    [
+        ("", "a-shop.example.org."),
+        ("%{record_type}-edns.", "a-edns.shop.example.org."),
+        ("edns-", "edns-a-shop.example.org."),
+        ("x.%{record_type}.", "x.a.shop.example.org."),
+    ],
+)
+def test_a_record_is_found_by_the_name_that_its_mark_has_under_the_stacks_prefix(prefix: str, name: str) -> None:
+    shop = [record("A", "shop.example.org."), mark(name)]
+    assert sweep.owned([*FOREIGN, *shop], OWNER, prefix) == shop
+    other = "%{record_type}-other."
+    assert sweep.owned([*FOREIGN, *shop], OWNER, other) == [], "external-dns would leave them alone, too"
+    assert sweep.find(state(txtPrefix=prefix)).prefix == prefix
+
+
+def test_the_apex_and_an_alias_are_found_too() -> None:
+    apex = [record("A", "example.org."), mark("a-edns.example.org.")]
+    alias = [FOREIGN[-1], mark("cname-edns.alias.example.org.")]
+    found = sweep.owned([*FOREIGN, *apex, alias[1]], OWNER, "%{record_type}-edns.")
+    assert sorted(map(str, found)) == sorted(map(str, [*apex, *alias]))
+
+
+@pytest.mark.parametrize(
     "extra",
     [
         {"zone-id-filter": ["Z1", "Z2"], "events": True},
@@ -134,9 +158,9 @@ def test_without_anybody_to_ask_it_wants_a_word(route53: Route53) -> None:
     [
         ({"deployment": {"resources": []}}, "no external-dns"),
         (state(provider={"name": "webhook"}), "IONOS DNS"),
-        (state(txtPrefix="x-"), "txtPrefix"),
+        (state(txtSuffix="-x"), "txtSuffix"),
     ],
-    ids=["none", "IONOS", "prefix"],
+    ids=["none", "IONOS", "suffix"],
 )
 def test_what_it_cannot_do_it_says(
     found: dict[str, Any], word: str, route53: Route53, monkeypatch: pytest.MonkeyPatch

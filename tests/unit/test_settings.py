@@ -122,6 +122,18 @@ def test_an_existing_cluster_takes_a_secret_instead_of_a_path() -> None:
         ({"dns": {"domains": ["example.org", "sub.example.org"]}}, (), "dns.domains[1]"),
         ({"addons": {"ingress": {"enabled": False}}}, (), "addons.ingress.enabled"),
         ({"addons": {"certManager": {"enabled": False}}}, (), "addons.certManager.enabled"),
+        ({"addons": {"externalDns": {"txtPrefix": ""}}}, (), "addons.externalDns.txtPrefix"),
+        ({"addons": {"externalDns": {"txtPrefix": "%{record_type}-"}}}, (), "addons.externalDns.txtPrefix"),
+        (
+            {"addons": {"ingress": {"controller": "traefik", "tcpServices": {"5432": "db/postgres:5432"}}}},
+            (),
+            "addons.ingress.tcpServices.5432",
+        ),
+        (
+            {"addons": {"ingress": {"values": {"controller": {"allowSnippetAnnotations": True}}}}},
+            (),
+            "addons.ingress.values.controller.allowSnippetAnnotations",
+        ),
         ({}, ("githubClientSecret",), "githubClientSecret"),
         ({}, ("ionosDnsToken",), "ionosDnsToken"),
         ({}, ("kubeconfig",), "kubeconfig"),
@@ -134,8 +146,26 @@ def test_what_works_but_is_probably_not_meant_is_warned_about(
     assert path in [one.path for one in found]
 
 
-def test_nothing_is_warned_about_where_all_is_well() -> None:
-    raw = {"cluster": {"apiAllowList": ["203.0.113.0/24"]}}
+SNIPPETS = {"allowSnippetAnnotations": True, "config": {"annotations-risk-level": "Critical"}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"addons": {"externalDns": {"txtPrefix": "%{record_type}.x."}}},
+        {"addons": {"externalDns": {"txtPrefix": "", "values": {"txtPrefix": "%{record_type}."}}}},
+        {"addons": {"ingress": {"tcpServices": {"5432": "db/postgres:5432"}}}},
+        {
+            "addons": {"ingress": {"controller": "traefik", "tcpServices": {"8443": "db/postgres:5432"}}},
+            "appOwners": [{"organization": "db", "namespaces": ["db"]}],
+        },
+        {"addons": {"ingress": {"values": {"controller": SNIPPETS}}}},
+    ],
+    ids=["defaults", "prefix", "prefix among the values", "nginx's route", "an owner's namespace", "snippets"],
+)
+def test_nothing_is_warned_about_where_all_is_well(more: dict[str, Any]) -> None:
+    raw = {"cluster": {"apiAllowList": ["203.0.113.0/24"]}, **more}
     assert list(settings.warnings(parse(raw, secrets=("ionosToken",)), {"ionosToken"})) == [], "noise is not read"
 
 

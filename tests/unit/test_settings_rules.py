@@ -195,6 +195,24 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (addon("ingress", tcpServices={"443": "a/b:1"}), "addons.ingress.tcpServices.443", "the ingress's own"),
     (addon("ingress", tcpServices={"5432": "db:5432"}), "addons.ingress.tcpServices.5432", "namespace/service:port"),
     (addon("ingress", tcpServices={"5432": "a/b:70000"}), "addons.ingress.tcpServices.5432", "no service and port"),
+    *(
+        (addon("ingress", tcpServices={port: "a/b:1"}), f"addons.ingress.tcpServices.{port}", "controller: traefik")
+        for port in ("442", "8181", "8443", "10245", "10246", "10247", "10254")
+    ),
+    (addon("ingress", controller="traefik", tcpServices={"80": "a/b:1"}), "addons.ingress.tcpServices.80", "own"),
+    (addon("externalDns", txtPrefix="A-"), "addons.externalDns.txtPrefix", "%{record_type}-edns."),
+    (addon("externalDns", txtPrefix=".a"), "addons.externalDns.txtPrefix", "cannot begin a name"),
+    (addon("externalDns", txtOwnerId="a,b"), "addons.externalDns.txtOwnerId", "ionos-dns"),
+    (addon("externalDns", values={"provider": "aws"}), "addons.externalDns.values.provider", "dns.provider"),
+    (
+        addon("externalDns", values={"provider": {"webhook": "x"}}),
+        "addons.externalDns.values.provider.webhook",
+        "no map",
+    ),
+    (addon("externalDns", values={"env": {"A": "b"}}), "addons.externalDns.values.env", "a list"),
+    (addon("externalDns", values={"extraVolumes": "x"}), "addons.externalDns.values.extraVolumes", "a list"),
+    (addon("externalDns", values={"extraArgs": "--events"}), "addons.externalDns.values.extraArgs", "--option=value"),
+    (addon("externalDns", values={"image": "a:b"}), "addons.externalDns.values.image", "no map"),
     (addon("ingress", resources={"limits": {"cpu": "lots"}}), "addons.ingress.resources.limits.cpu", "100m"),
     (addon("externalDns", policy="delete"), "addons.externalDns.policy", "upsert-only"),
     (addon("externalDns", interval="1 minute"), "addons.externalDns.interval", "1m"),

@@ -31,12 +31,12 @@ elif arguments[0] == "build":
         print(os.path.basename(os.getcwd()), *arguments, os.environ["GOFLAGS"], os.environ["CGO_ENABLED"],
               os.environ["GOGC"], os.environ["GOMEMLIMIT"], file=log)
     output = pathlib.Path(arguments[arguments.index("-o") + 1])
-    if mode == "1.26.fail":
+    if mode == "1.26.8.fail":
         output.write_text("half a binary")
         for number in range(40):
             print("compile error", number)
         sys.exit(7)
-    if mode == "1.26.hang":
+    if mode == "1.26.8.hang":
         child = subprocess.Popen(["/bin/sh", "-c", "trap '' INT; exec /bin/sleep 60"])
         (home / "pids").write_text(f"{{os.getpid()}} {{child.pid}}")
         time.sleep(60)
@@ -256,7 +256,7 @@ def test_progress_on_a_terminal_rewrites_one_line(
 
 
 def test_a_failed_build_leaves_nothing_behind_and_tells_the_end_of_the_log(machine: Machine) -> None:
-    machine.go("1.26.fail")
+    machine.go("1.26.8.fail")
     with pytest.raises(toolchain.ToolchainError) as failed:
         toolchain.ensure(["etcd"], quiet)
     message = str(failed.value)
@@ -285,7 +285,7 @@ def stopped_while_building(machine: Machine, process: subprocess.Popen[str], num
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_closed_terminal_or_a_kill_stops_what_make_builds(machine: Machine, number: signal.Signals) -> None:
-    machine.go("1.26.hang")
+    machine.go("1.26.8.hang")
     for name, line in {
         "bwrap": "bubblewrap 0.8.0",
         "redis-server": "Redis server v=7.0.15",
@@ -305,7 +305,7 @@ def test_a_build_by_nohup_outlives_its_terminal(machine: Machine) -> None:
 
 
 def test_ctrl_c_stops_go_and_its_children_and_leaves_nothing_behind(machine: Machine) -> None:
-    machine.go("1.26.hang")
+    machine.go("1.26.8.hang")
     errors = stopped_while_building(machine, machine.start("etcd"), signal.SIGINT)
     assert errors.splitlines() == ["stopped; what was compiled is kept, the same command goes on from there"]
     machine.go("")
@@ -348,6 +348,14 @@ def test_a_changed_pin_makes_another_folder(
         pins.write("\n// raised\n")
     assert toolchain.find("etcd") is None, "an old build must not pass for the new pins"
     assert toolchain.ensure(["etcd"], quiet)["etcd"] != first
+
+
+def test_the_go_that_is_asked_for_builds_every_tool() -> None:
+    """With GOTOOLCHAIN=local, go refuses a module that asks for a newer one."""
+    for file in cache.MODULES.glob("*/go.mod"):
+        wanted = re.search(r"^go (\d+)\.(\d+)(?:\.(\d+))?$", file.read_text(), re.MULTILINE)
+        assert wanted, file
+        assert tuple(int(part or 0) for part in wanted.groups()) <= gobuild.OLDEST_GO, file
 
 
 # The modules that client-go is compiled with.
@@ -403,13 +411,13 @@ def test_an_unknown_tool_is_refused_with_the_known_ones(machine: Machine) -> Non
 
 def test_a_go_that_is_too_old_is_named_with_the_one_that_is_needed(machine: Machine) -> None:
     machine.go("1.25.9")
-    with pytest.raises(toolchain.ToolchainError, match=r"Go 1\.26 or newer .* is 1\.25"):
+    with pytest.raises(toolchain.ToolchainError, match=r"Go 1\.26\.4 or newer .* is 1\.25\.9"):
         toolchain.ensure(["etcd"], quiet)
 
 
 def test_a_machine_without_go_is_told_what_to_install(machine: Machine) -> None:
     (machine.bin / "go").unlink()
-    with pytest.raises(toolchain.ToolchainError, match=r"Go 1\.26 or newer is needed"):
+    with pytest.raises(toolchain.ToolchainError, match=r"Go 1\.26\.4 or newer is needed"):
         toolchain.ensure(["etcd"], quiet)
 
 
@@ -506,7 +514,7 @@ def test_the_list_tells_what_is_there_and_what_is_not(machine: Machine, capsys: 
 def test_an_error_is_one_message_and_exit_code_1(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     (machine.bin / "go").unlink()
     assert cli.main(["etcd"]) == 1
-    assert capsys.readouterr().err.startswith("error: Go 1.26 or newer is needed")
+    assert capsys.readouterr().err.startswith("error: Go 1.26.4 or newer is needed")
 
 
 def test_no_go_setting_of_the_caller_reaches_the_build(monkeypatch: pytest.MonkeyPatch) -> None:

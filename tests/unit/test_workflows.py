@@ -19,6 +19,7 @@ import yaml
 from lab.toolchain import table
 from ops import __main__ as ops
 from ops import changed_stacks, stackfiles
+from tests.charts import dryrun
 
 GITHUB = stackfiles.PROJECT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -133,17 +134,22 @@ def test_scripts_stop_at_a_failure_inside_a_pipe() -> None:
         assert not re.search(r"""echo ["']?[^\n]*\$\(""", script), f"echo hides a failure inside of it:\n{script}"
 
 
-@pytest.mark.parametrize(("code", "passes"), [(0, True), (1, False), (2, False), (3, True)])
-def test_charts_fail_a_pull_request_unless_they_could_not_be_fetched(
-    tmp_path: pathlib.Path, code: int, passes: bool
+@pytest.mark.parametrize(
+    ("code", "passes", "notice"), [(0, True, False), (1, False, False), (2, False, False), (3, True, True)]
+)
+def test_charts_fail_a_pull_request_unless_their_repository_does_not_answer_which_is_noted(
+    tmp_path: pathlib.Path, code: int, passes: bool, notice: bool
 ) -> None:
     (tmp_path / "python").write_text(f'#!/bin/sh\ntest "$*" = "-m tests.charts" && exit {code}\n')
     (tmp_path / "python").chmod(0o755)
-    *_, helm, check = workflow("pull-request")["jobs"]["charts"]["steps"]
+    *_, helm, _, tools, check = workflow("pull-request")["jobs"]["charts"]["steps"]
     assert helm["with"]["version"] == table.HELM, "the same that the lab renders with"
+    assert tools["run"] == f"python -m lab.toolchain {' '.join(dryrun.TOOLS)}"
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-eo", "pipefail", "-c", check["run"]], env=environment, check=False)
+    command = ["bash", "-eo", "pipefail", "-c", check["run"]]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == passes
+    assert ("::notice" in done.stdout) == notice
 
 
 def test_plugins_come_before_any_secret() -> None:
