@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts, merge
+from components.addons import addon, charts, merge, production
 
 CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
@@ -72,6 +72,8 @@ class ExternalDns(addon.AddOn):
 
 def values(args: ExternalDnsArgs) -> dict[str, Any]:
     """The chart's values."""
+    given = args.install.production
+    monitor = {"serviceMonitor": given.monitoring.monitor("additionalLabels")} if given.monitoring else {}
     return {
         "fullnameOverride": "external-dns",
         "sources": ["service", "ingress"],
@@ -81,6 +83,9 @@ def values(args: ExternalDnsArgs) -> dict[str, Any]:
         "domainFilters": list(args.domains),
         "interval": args.interval,
         "triggerLoopOnEvent": True,
+        "resources": production.EXTERNAL_DNS,
+        **given.priority(),
+        **monitor,
         **(_route53(args.provider) if isinstance(args.provider, Route53) else _ionos(args.provider, args.domains)),
     }
 
@@ -135,6 +140,7 @@ def _ionos(provider: Ionos, domains: Sequence[str]) -> dict[str, Any]:
                     {"name": "IONOS_API_KEY", "valueFrom": token},
                     {"name": "DOMAIN_FILTER", "value": ",".join(domains)},
                 ],
+                "resources": production.DNS_WEBHOOK,
             },
         },
     }

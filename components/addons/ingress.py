@@ -12,6 +12,8 @@ from components.addons import addon
 
 NODE_SELECTOR_ANNOTATION = "cloud.ionos.com/node-selector"
 """IONOS puts the Service's address on a node with these labels; other clouds ignore it."""
+UPDATE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+"""The new pod of a node is ready before the old one goes: the address's traffic stays on that node."""
 HOSTNAME_ANNOTATION = "external-dns.alpha.kubernetes.io/hostname"
 
 
@@ -26,7 +28,7 @@ class IngressArgs:
         tolerations: Kubernetes tolerations for those nodes' taints.
         hostname: name for the load balancer's own DNS record, for external-dns; None: no record.
         tcp_services: outside port -> "namespace/service:port", passed through as TCP.
-        resources: the controller's Kubernetes resources; empty: the chart's.
+        resources: the controller's Kubernetes resources; empty: those in `production`.
     """
 
     install: addon.Install

@@ -109,6 +109,7 @@ def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, A
         "env": values.get("env", []),
         "volumeMounts": values.get("extraVolumeMounts", []),
         "securityContext": SAFE,
+        "resources": values.get("resources", {}),
     }
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -122,7 +123,11 @@ def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, A
         },
         "containers": [container],
         "volumes": values.get("extraVolumes", []),
-        **{key: values[key] for key in ("imagePullSecrets", "nodeSelector", "tolerations") if values.get(key)},
+        **{
+            key: values[key]
+            for key in ("imagePullSecrets", "nodeSelector", "priorityClassName", "tolerations")
+            if values.get(key)
+        },
     }
     if provider["name"] == "webhook":
         pod["initContainers"] = [_webhook(provider["webhook"])]
@@ -168,4 +173,5 @@ def _webhook(webhook: Mapping[str, Any]) -> dict[str, Any]:
         "args": webhook.get("args", []),
         "startupProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
         "securityContext": SAFE,
+        "resources": webhook.get("resources", {}),
     }

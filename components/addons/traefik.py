@@ -16,7 +16,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts, ingress
+from components.addons import addon, charts, ingress, production
 
 CLASS = "traefik"
 NGINX_CLASS = "nginx"
@@ -34,6 +34,11 @@ REDIRECTION = {
         "priority": 1,
     }
 }
+
+GRACEFUL = {
+    "transport": {"lifeCycle": {"requestAcceptGraceTimeout": f"{production.GRACE_SECONDS}s", "graceTimeOut": "30s"}}
+}
+"""Of an entry point whose pod was told to end: it takes connections for a while, then answers what it has."""
 
 HEADER_BYTES = 8 * 32 * 1024
 """The same as ingress-nginx's eight buffers of 32 KiB; Traefik itself would allow 1 MiB."""
@@ -57,6 +62,7 @@ class Traefik(addon.AddOn):
 
 def values(args: TraefikArgs) -> dict[str, Any]:
     """The chart's values."""
+    given = args.install.production
     service: dict[str, Any] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
     if args.address:
         service["loadBalancerIP"] = args.address
@@ -80,19 +86,29 @@ def values(args: TraefikArgs) -> dict[str, Any]:
         "providers": providers,
         "service": {"annotations": ingress.service_annotations(args), "spec": service},
         "ports": {
-            WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}},
-            WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}},
+            WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}, **GRACEFUL},
+            WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}, **GRACEFUL},
             **{_entry_point(port): _tcp_port(port) for port in args.tcp_services},
         },
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
         "tolerations": [dict(toleration) for toleration in args.tolerations],
         "global": {"checkNewVersion": False},
+        "updateStrategy": ingress.UPDATE,
+        "readinessProbe": {"initialDelaySeconds": production.WARM_UP_SECONDS},
+        "resources": dict(args.resources) or production.TRAEFIK,
+        **given.priority(),
     }
-    if args.resources:
-        result["resources"] = dict(args.resources)
+    if given.monitoring:
+        result["metrics"] = _metrics(given.monitoring)
     if objects:
         result["extraObjects"] = objects
     return result
+
+
+def _metrics(monitoring: production.Monitoring) -> dict[str, Any]:
+    # Argo CD renders with what the cluster served when it last looked: too early, and the chart would refuse to render.
+    monitor = {"disableAPICheck": True, "serviceMonitor": monitoring.monitor("additionalLabels")}
+    return {"prometheus": {"service": {"enabled": True}, **monitor}}
 
 
 def _entry_point(port: str) -> str:
@@ -105,6 +121,7 @@ def _tcp_port(port: str) -> dict[str, Any]:
         "exposedPort": int(port),
         "expose": {"default": True},
         "protocol": "TCP",
+        **GRACEFUL,
     }
 
 
