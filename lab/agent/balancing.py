@@ -119,9 +119,7 @@ class Relay:
         targets = self.targets
         self._next += 1
         try:
-            return await asyncio.wait_for(
-                asyncio.open_connection(*targets[self._next % len(targets)]), CONNECT_SECONDS
-            )
+            return await asyncio.wait_for(asyncio.open_connection(*targets[self._next % len(targets)]), CONNECT_SECONDS)
         except OSError:
             return None
 

@@ -1,7 +1,8 @@
 """Startup, readiness and liveness probes.
 
 Timing is the kubelet's with two lab manners: what only waits to become true is asked every second from its first time
-on, so that a pod is ready soon after it can be; and a busy little machine gets at least 5 s and 3 failures before a container is killed.
+on, so that a pod is ready soon after it can be; and a busy little machine gets at least 5 s and 3 failures before a
+container is killed.
 """
 
 from __future__ import annotations

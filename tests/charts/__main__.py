@@ -1,8 +1,9 @@
 """Render the real charts with the values that the program sets for every committed stack and variant.
 
-Exit code 0: all charts were fetched, know every key and render. 1: a chart does not know a key, does not render, or
-its repository does not have the pinned version. 3: nothing of that, but a chart could not be fetched, so that
-nothing is known about it. 2: wrong usage, or no helm.
+Exit code 0: all charts were fetched, know every key and render, and each container asks for CPU and memory. 1: a chart
+does not know a key, does not render, has a container that asks for nothing, or its repository does not have the pinned
+version. 3: nothing of that, but a chart could not be fetched, so that nothing is known about it. 2: wrong usage, or no
+helm.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import argparse
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from lab import toolchain
-from tests.charts import cases, helm, keys
+from tests.charts import cases, containers, helm, keys
 
 FINE, WRONG, USAGE, UNKNOWN = 0, 1, 2, 3
 
@@ -73,25 +74,28 @@ def _problems(helm_path: str, archive: pathlib.Path, same: Iterable[cases.Case])
     """What is wrong with one chart, each thing once with the environments that have it."""
     chart = helm.read(archive)
     found: dict[str, list[str]] = {}
-    rendered: dict[str, str | None] = {}
+    rendered: dict[str, list[str]] = {}
     for case in same:
         for path in keys.unknown(chart, case.values):
             found.setdefault(f"the chart does not know {path}", []).append(case.environment)
         # Environments that differ in nothing that this chart sees are rendered once.
         text = repr((case.values, case.release, case.namespace, case.kubernetes_version))
         if text not in rendered:
-            rendered[text] = _refusal(helm_path, archive, case)
-        if rendered[text]:
-            found.setdefault(f"does not render: {rendered[text]}", []).append(case.environment)
+            rendered[text] = list(_rendering(helm_path, archive, case))
+        for problem in rendered[text]:
+            found.setdefault(problem, []).append(case.environment)
     return [f"{problem} ({', '.join(environments)})" for problem, environments in found.items()]
 
 
-def _refusal(helm_path: str, archive: pathlib.Path, case: cases.Case) -> str | None:
+def _rendering(helm_path: str, archive: pathlib.Path, case: cases.Case) -> Iterator[str]:
+    """What is wrong with the chart as it renders for one case."""
     try:
-        helm.render(helm_path, archive, case.release, case.namespace, case.kubernetes_version, case.values)
+        made = helm.render(helm_path, archive, case.release, case.namespace, case.kubernetes_version, case.values)
     except helm.Refused as error:
-        return str(error)
-    return None
+        yield f"does not render: {error}"
+        return
+    for container in containers.without_amounts(made):
+        yield f"without requests of CPU and memory or without a limit of memory: {container}"
 
 
 def _say(line: str, details: Iterable[str]) -> None:

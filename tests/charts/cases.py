@@ -23,6 +23,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "traefik": {"addons": {"ingress": {"controller": "traefik"}}},
     "traefik-nginx-class": {"addons": {"ingress": {"controller": "traefik", "nginxClass": True, **INGRESS}}},
     "ingress-nginx-tcp": {"addons": {"ingress": {"controller": "ingress-nginx", **INGRESS}}},
+    "production": {
+        "availability": "high",
+        "monitoring": True,
+        "argocd": {"github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example"}},
+    },
     "github": {
         "argocd": {"github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example", "teams": ["ops"]}},
     },

@@ -62,13 +62,16 @@ def read(archive: pathlib.Path) -> keys.Chart:
     )
 
 
-def render(helm: str, archive: pathlib.Path, release: str, namespace: str, kubernetes: str, values: Any) -> None:
-    """`helm template`; Refused with Helm's words when that fails."""
+def render(
+    helm: str, archive: pathlib.Path, release: str, namespace: str, kubernetes: str, values: Any
+) -> list[dict[str, Any]]:
+    """What `helm template` makes; Refused with Helm's words when that fails."""
     target = ["--namespace", namespace, "--kube-version", kubernetes, "--include-crds", "--values", "-"]
-    _run(helm, "template", release, str(archive), *target, stdin=yaml.safe_dump(values))
+    text = _run(helm, "template", release, str(archive), *target, stdin=yaml.safe_dump(values))
+    return [document for document in yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if document]
 
 
-def _run(helm: str, *arguments: str, stdin: str | None = None, defaults: dict[str, str] | None = None) -> None:
+def _run(helm: str, *arguments: str, stdin: str | None = None, defaults: dict[str, str] | None = None) -> str:
     variables = {**(defaults or {}), **os.environ}
     try:
         done = subprocess.run(
@@ -79,3 +82,4 @@ def _run(helm: str, *arguments: str, stdin: str | None = None, defaults: dict[st
         raise Unreachable(f"helm {arguments[0]} took longer than {SECONDS} s") from None
     if done.returncode:
         raise Refused(done.stderr.strip().removeprefix("Error: ") or f"helm ended with {done.returncode}")
+    return done.stdout
