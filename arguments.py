@@ -29,6 +29,7 @@ from components.cluster import existing, ionos, namespaces
 from components.dns import credentials, route53
 from components.gitops import access, application, argocd, connections, project, root
 from settings import cluster as cluster_settings
+from settings import production as production_settings
 
 ARGOCD = "argocd"
 SEALED_SECRETS = sealed_secrets.NAMESPACE
@@ -312,7 +313,8 @@ def dns_credentials(
 def _production(settings: config.Settings, monitors: pulumi.Input[bool]) -> production.Production:
     """`monitors`: whether the cluster knows ServiceMonitors."""
     monitoring = production.Monitoring(monitors, settings.monitoring_labels) if settings.monitoring else None
-    return production.Production(settings.priority_class, settings.availability == "high", monitoring)
+    priority = "" if settings.priority_class == production_settings.NONE else settings.priority_class
+    return production.Production(priority, settings.availability == "high", monitoring)
 
 
 def _install(

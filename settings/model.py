@@ -60,7 +60,7 @@ class Settings(base.Section):
         derived="high in environment prd, else single",
     )
     priority_class: Annotated[str, pydantic.AfterValidator(production_section.priority_class)] = base.field(
-        "system-cluster-critical", says='PriorityClass of the platform\'s own pods; "" for none.', example=""
+        "system-cluster-critical", says="PriorityClass of the platform's own pods, or none.", example="none"
     )
     monitoring: bool = base.field(
         False, says="Metrics Services, and ServiceMonitors as soon as the cluster knows that kind.", example=True

@@ -10,11 +10,14 @@ from settings import base, checks, cluster, errors
 if TYPE_CHECKING:
     from settings import model
 
+NONE = "none"
+"""Instead of a PriorityClass's name: an empty text is as good as a key that is left out."""
+
 
 def priority_class(value: str) -> str:
-    """The name of a PriorityClass; empty for none."""
-    if value and not (len(value) <= 253 and all(checks.HOST_LABEL.fullmatch(part) for part in value.split("."))):
-        fix = 'write the name of one that the cluster has, such as system-cluster-critical, or "" for none'
+    """The name of a PriorityClass, or NONE."""
+    if not (len(value) <= 253 and all(checks.HOST_LABEL.fullmatch(part) for part in value.split("."))):
+        fix = "write the name of one that the cluster has, such as system-cluster-critical, or none"
         raise base.refuse(f"{checks.show(value)} is no name of a PriorityClass", fix)
     return value
 

@@ -15,6 +15,7 @@ import settings
 from components.addons import production
 from lab.agent import environment
 from preflight import monitoring
+from settings import production as production_settings
 from tests.unit import chart_values
 from tests.unit.test_settings_rules import EXISTING, GOOD, merged, mistakes
 
@@ -29,7 +30,9 @@ CHARTS = ("argo-cd", "sealed-secrets", "ingress-nginx", "traefik", "external-dns
 def found(values: Any, key: str) -> list[Any]:
     """Everything under this key, wherever it is."""
     if isinstance(values, dict):
-        return ([values[key]] if key in values else []) + [one for child in values.values() for one in found(child, key)]
+        return ([values[key]] if key in values else []) + [
+            one for child in values.values() for one in found(child, key)
+        ]
     return [one for child in values for one in found(child, key)] if isinstance(values, list) else []
 
 
@@ -61,7 +64,7 @@ def test_every_chart_is_told_the_priority_class(chart: str) -> None:
 def test_the_priority_class_is_the_systems_unless_a_stack_says_another_or_none() -> None:
     assert parse({}).priority_class == "system-cluster-critical"
     assert parse({"priorityClass": "platform"}).priority_class == "platform"
-    assert parse({"priorityClass": ""}).priority_class == ""
+    assert parse({"priorityClass": "none"}).priority_class == production_settings.NONE
     refused = mistakes({"priorityClass": "Very Important"})["priorityClass"]
     assert "is no name of a PriorityClass" in refused.problem
 
