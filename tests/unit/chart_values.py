@@ -10,7 +10,6 @@ from components.addons import (
     external_dns,
     ingress,
     ingress_nginx,
-    last_run,
     production,
     sealed_secrets,
     traefik,
@@ -94,13 +93,12 @@ def samples() -> dict[tuple[str, str], dict[str, Any]]:
 def with_production(given: production.Production) -> dict[str, dict[str, Any]]:
     """Chart -> values, with everything that is optional switched on."""
     sealed = sealed_secrets.SealedSecretsArgs(in_production("sealed-secrets", given))
-    hook_of = route53(install=in_production("external-dns", given), provider=external_dns.Ionos())
-    last = last_run.objects("external-dns", external_dns.merged(hook_of))
+    dns = route53(install=in_production("external-dns", given), provider=external_dns.Ionos())
     return {
         "sealed-secrets": sealed_secrets.values(sealed),
         "ingress-nginx": ingress_nginx.values(ingress.IngressArgs(in_production("ingress-nginx", given))),
         "traefik": traefik.values(traefik.TraefikArgs(in_production("traefik", given))),
-        "external-dns": external_dns.values(hook_of),
+        "external-dns": external_dns.values(dns),
         "cert-manager": cert_manager.values(cert_manager.CertManagerArgs(in_production("cert-manager", given))),
-        "argo-cd": argocd.values(argo_cd(github=github(), last=last, production=given)),
+        "argo-cd": argocd.values(argo_cd(github=github(), production=given)),
     }

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import settings
-from components.addons import production
+from components.addons import last_run, production
 from lab.agent import environment
 from preflight import monitoring
 from settings import production as production_settings
+from tests.charts import containers
 from tests.unit import chart_values
 from tests.unit.test_settings_rules import EXISTING, GOOD, merged, mistakes
 
@@ -216,8 +217,8 @@ def test_a_cluster_that_cannot_be_asked_gets_no_service_monitors_and_a_reason(ap
 
 
 def test_the_last_run_is_given_what_external_dns_is_given() -> None:
-    (hook,) = [one for one in chart_values.with_production(chart_values.HIGH)["argo-cd"]["extraObjects"]
-               if one["kind"] == "Job"]  # fmt: skip
+    hook = last_run.objects("external-dns", chart_values.with_production(chart_values.HIGH)["external-dns"])[-1]
+    assert containers.without_amounts([hook]) == []
     pod = hook["spec"]["template"]["spec"]
     assert pod["priorityClassName"] == "system-cluster-critical"
     assert pod["containers"][0]["resources"] == production.EXTERNAL_DNS
