@@ -131,8 +131,7 @@ def get(kubeconfig: str, path: str) -> tuple[int, bytes]:
     connection, before = _connection(_server(found.cluster, KUBECONFIG), found, context)
     with contextlib.closing(connection):
         connection.request("GET", before + path, headers={"Authorization": f"Bearer {token}"} if token else {})
-        answer = connection.getresponse()
-        return answer.status, answer.read(1_000_000)
+        return (answer := connection.getresponse()).status, answer.read(1_000_000)
 
 
 def version(body: bytes) -> tuple[int, int] | None:

@@ -7,8 +7,10 @@ object without asking. So the cluster is asked, at each preview and `up`, and ch
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
+import time
 
 import pulumi
 
@@ -16,6 +18,8 @@ from preflight import cluster
 
 PATH = "/apis/monitoring.coreos.com/v1"
 KIND = "ServiceMonitor"
+PAUSES = (1.0, 3.0)
+"""Seconds before the second and the third try."""
 LATER = "run `pulumi up` again once the Prometheus operator is there"
 
 
@@ -34,7 +38,7 @@ def served(kubeconfig: pulumi.Output[str]) -> pulumi.Output[bool]:
 def missing(kubeconfig: str) -> str | None:
     """Why there can be no ServiceMonitors, with the next step; None: the cluster knows them."""
     try:
-        status, body = cluster.get(kubeconfig, PATH)
+        status, body = _asked(kubeconfig)
     except cluster.Unusable as error:
         return ": ".join(map(str, error.args))
     except (OSError, http.client.HTTPException) as error:
@@ -49,3 +53,12 @@ def missing(kubeconfig: str) -> str | None:
     except (ValueError, TypeError, KeyError):
         return f"the API server's answer is no list of kinds: check what listens at {PATH}"
     return None if KIND in kinds else f"the cluster does not know the kind yet: {LATER}"
+
+
+def _asked(kubeconfig: str) -> tuple[int, bytes]:
+    # Not at once for good: an answer that got lost would take the ServiceMonitors away.
+    for pause in PAUSES:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            return cluster.get(kubeconfig, PATH)
+        time.sleep(pause)
+    return cluster.get(kubeconfig, PATH)

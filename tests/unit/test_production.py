@@ -152,8 +152,13 @@ def test_labels_without_monitoring_are_warned_of() -> None:
 
 class _Api(http.server.BaseHTTPRequestHandler):
     answer = (200, b"")
+    lost = 0
+    """How many answers get lost on the way."""
 
     def do_GET(self) -> None:
+        if _Api.lost:
+            _Api.lost -= 1
+            return
         status, body = self.answer if self.path == monitoring.PATH else (418, b"")
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -206,7 +211,19 @@ def test_the_cluster_says_whether_it_knows_service_monitors(
     assert "canary-token" not in str(said)
 
 
-def test_a_cluster_that_cannot_be_asked_gets_no_service_monitors_and_a_reason(api: http.server.HTTPServer) -> None:
+def test_an_answer_that_got_lost_is_asked_for_again(
+    api: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitoring, "PAUSES", (0.0,))
+    monkeypatch.setattr(_Api, "answer", (200, kinds("ServiceMonitor")))
+    monkeypatch.setattr(_Api, "lost", 1)
+    assert monitoring.missing(kubeconfig(api.server_port)) is None, "or `up` would take them away"
+
+
+def test_a_cluster_that_cannot_be_asked_gets_no_service_monitors_and_a_reason(
+    api: http.server.HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitoring, "PAUSES", (0.0,))
     api.shutdown()
     api.server_close()
     assert "cannot be asked (ConnectionRefusedError)" in str(monitoring.missing(kubeconfig(api.server_port)))
