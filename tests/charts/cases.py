@@ -20,7 +20,7 @@ INGRESS = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "ionos-dns": {"dns": {"provider": "ionos", "domains": ["example.org"]}, "addons": {}},
-    "traefik": {"addons": {"ingress": {"controller": "traefik"}}},
+    "traefik": {"addons": {"ingress": {"controller": "traefik"}}, "availability": "high", "monitoring": True},
     "traefik-nginx-class": {"addons": {"ingress": {"controller": "traefik", "nginxClass": True, **INGRESS}}},
     "ingress-nginx-tcp": {"addons": {"ingress": {"controller": "ingress-nginx", **INGRESS}}},
     "production": {
