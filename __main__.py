@@ -21,6 +21,7 @@ from components.addons import cert_manager, external_dns, ingress_nginx, issuers
 from components.cluster import namespaces
 from components.dns import credentials, route53
 from components.gitops import access, argocd, connections, project, root
+from preflight import monitoring
 
 settings, secrets = config.load(), config.load_secrets()
 preflight.check(settings, secrets)
@@ -31,6 +32,7 @@ target = cluster.create(
 )
 zones = route53.Route53("dns", arguments.dns(settings), providers.aws(settings.dns.region)) if on_route53 else None
 kubernetes, tls = providers.kubernetes(target, ours=ionos), providers.tls()
+monitors = monitoring.served(target.kubeconfig) if settings.monitoring else False
 
 
 def inside(*after: pulumi.Resource) -> pulumi.ResourceOptions:
@@ -45,7 +47,9 @@ known = connections.Connections(
 keys = credentials.create("dns-credentials", arguments.dns_credentials(settings, secrets, spaces, zones), inside())
 # After the keys, so that it goes before them: its end empties the zones.
 last = arguments.last_runs(settings, spaces, zones)
-argo = argocd.ArgoCd("argocd", arguments.argo_cd(settings, secrets, spaces["argocd"], last), inside(known, *keys))
+argo = argocd.ArgoCd(
+    "argocd", arguments.argo_cd(settings, secrets, spaces["argocd"], last, monitors), inside(known, *keys)
+)
 platform = project.Project("platform", arguments.platform_project(settings), inside(argo))
 
 certificate, made, issuer_names, installed = None, None, [], {}
@@ -53,22 +57,26 @@ if on.sealed_secrets.enabled:
     key = sealing_key.SealingKey("sealing-key", arguments.sealing(settings, spaces["sealed-secrets"]), inside())
     certificate = key.certificate
     installed["sealed-secrets"] = sealed_secrets.SealedSecrets(
-        "sealed-secrets", arguments.sealed_secrets_addon(settings, spaces["sealed-secrets"]), inside(platform, key)
+        "sealed-secrets",
+        arguments.sealed_secrets_addon(settings, spaces["sealed-secrets"], monitors),
+        inside(platform, key),
     )
 if on.ingress.enabled:
     kind = traefik.Traefik if on.ingress.controller == "traefik" else ingress_nginx.IngressNginx
     installed[on.ingress.controller] = kind(
-        on.ingress.controller, arguments.ingress_addon(settings, spaces, target.ingress_addresses), inside(platform)
+        on.ingress.controller,
+        arguments.ingress_addon(settings, spaces, target.ingress_addresses, monitors),
+        inside(platform),
     )
 if on.external_dns.enabled:
     installed["external-dns"] = external_dns.ExternalDns(
         "external-dns",
-        arguments.external_dns_addon(settings, spaces["external-dns"], zones),
+        arguments.external_dns_addon(settings, spaces["external-dns"], zones, monitors),
         inside(platform, *keys),
     )
 if on.cert_manager.enabled:
     installed["cert-manager"] = cert_manager.CertManager(
-        "cert-manager", arguments.cert_manager_addon(settings, spaces["cert-manager"]), inside(platform)
+        "cert-manager", arguments.cert_manager_addon(settings, spaces["cert-manager"], monitors), inside(platform)
     )
     made = issuers.ClusterIssuers(
         "issuers", arguments.cluster_issuers(settings, zones), inside(installed["cert-manager"], *keys)

@@ -20,6 +20,7 @@ from components.addons import (
     external_dns,
     issuers,
     last_run,
+    production,
     sealed_secrets,
     sealing_key,
     traefik,
@@ -28,6 +29,7 @@ from components.cluster import existing, ionos, namespaces
 from components.dns import credentials, route53
 from components.gitops import access, application, argocd, connections, project, root
 from settings import cluster as cluster_settings
+from settings import production as production_settings
 
 ARGOCD = "argocd"
 SEALED_SECRETS = sealed_secrets.NAMESPACE
@@ -108,6 +110,7 @@ def argo_cd(
     secrets: config.Secrets,
     namespace: pulumi.Input[str],
     last: Sequence[Mapping[str, Any]] = (),
+    monitors: pulumi.Input[bool] = False,
 ) -> argocd.ArgoCdArgs:
     """Argo CD, who may sign in, and what happens before it goes."""
     wanted = settings.argocd
@@ -127,6 +130,7 @@ def argo_cd(
         values=wanted.values,
         mirror=settings.charts.mirror,
         timeout_minutes=settings.wait_minutes,
+        production=_production(settings, monitors),
     )
 
 
@@ -205,13 +209,18 @@ def platform_project(settings: config.Settings) -> project.ProjectArgs:
     return project.ProjectArgs(repositories, [n for n in platform_namespaces(settings).names if n != ARGOCD])
 
 
-def sealed_secrets_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> sealed_secrets.SealedSecretsArgs:
+def sealed_secrets_addon(
+    settings: config.Settings, namespace: pulumi.Input[str], monitors: pulumi.Input[bool] = False
+) -> sealed_secrets.SealedSecretsArgs:
     """The sealed-secrets controller."""
-    return sealed_secrets.SealedSecretsArgs(_install(settings, settings.addons.sealed_secrets, namespace))
+    return sealed_secrets.SealedSecretsArgs(_install(settings, settings.addons.sealed_secrets, namespace, monitors))
 
 
 def ingress_addon(
-    settings: config.Settings, spaces: namespaces.Namespaces, addresses: pulumi.Output[Any]
+    settings: config.Settings,
+    spaces: namespaces.Namespaces,
+    addresses: pulumi.Output[Any],
+    monitors: pulumi.Input[bool] = False,
 ) -> traefik.TraefikArgs:
     """The ingress controller, on the ingress pool's nodes and with the first reserved address.
 
@@ -220,7 +229,7 @@ def ingress_addon(
     wanted = settings.addons.ingress
     selector, tolerations = _ingress_nodes(settings)
     return traefik.TraefikArgs(
-        install=_install(settings, wanted, spaces[ingress_namespace(settings)]),
+        install=_install(settings, wanted, spaces[ingress_namespace(settings)], monitors),
         address=_first(settings, addresses),
         node_selector=selector,
         tolerations=tolerations,
@@ -233,7 +242,10 @@ def ingress_addon(
 
 
 def external_dns_addon(
-    settings: config.Settings, namespace: pulumi.Input[str], zones: route53.Route53 | None
+    settings: config.Settings,
+    namespace: pulumi.Input[str],
+    zones: route53.Route53 | None,
+    monitors: pulumi.Input[bool] = False,
 ) -> external_dns.ExternalDnsArgs:
     """external-dns, limited to this environment's zones and with a mark of this stack."""
     wanted = settings.addons.external_dns
@@ -242,7 +254,7 @@ def external_dns_addon(
         ids = [zone.id for zone in zones.zones]
         provider = external_dns.Route53(ids, settings.dns.region, zones.keys[EXTERNAL_DNS].id)
     return external_dns.ExternalDnsArgs(
-        install=_install(settings, wanted, namespace),
+        install=_install(settings, wanted, namespace, monitors),
         provider=provider,
         domains=[domain.name for domain in settings.dns.domains],
         owner_id=wanted.txt_owner_id or _owner(),
@@ -252,9 +264,11 @@ def external_dns_addon(
     )
 
 
-def cert_manager_addon(settings: config.Settings, namespace: pulumi.Input[str]) -> cert_manager.CertManagerArgs:
+def cert_manager_addon(
+    settings: config.Settings, namespace: pulumi.Input[str], monitors: pulumi.Input[bool] = False
+) -> cert_manager.CertManagerArgs:
     """cert-manager."""
-    return cert_manager.CertManagerArgs(_install(settings, settings.addons.cert_manager, namespace))
+    return cert_manager.CertManagerArgs(_install(settings, settings.addons.cert_manager, namespace, monitors))
 
 
 def cluster_issuers(settings: config.Settings, zones: route53.Route53 | None) -> issuers.ClusterIssuersArgs:
@@ -297,7 +311,16 @@ def dns_credentials(
     return wanted
 
 
-def _install(settings: config.Settings, wanted: Any, namespace: pulumi.Input[str]) -> addon.Install:
+def _production(settings: config.Settings, monitors: pulumi.Input[bool]) -> production.Production:
+    """`monitors`: whether the cluster knows ServiceMonitors."""
+    monitoring = production.Monitoring(monitors, settings.monitoring_labels) if settings.monitoring else None
+    priority = "" if settings.priority_class == production_settings.NONE else settings.priority_class
+    return production.Production(priority, settings.availability == "high", monitoring)
+
+
+def _install(
+    settings: config.Settings, wanted: Any, namespace: pulumi.Input[str], monitors: pulumi.Input[bool]
+) -> addon.Install:
     values_from = None
     if wanted.values_from and settings.gitops.repository:
         values_from = application.ValuesFrom(
@@ -309,6 +332,7 @@ def _install(settings: config.Settings, wanted: Any, namespace: pulumi.Input[str
         values_from=values_from,
         mirror=settings.charts.mirror,
         timeout=f"{wanted.timeout_minutes}m",
+        production=_production(settings, monitors),
     )
 
 

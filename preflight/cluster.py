@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import functools
 import http.client
 import json
@@ -120,6 +121,17 @@ def ask(
             yield config.Mistake("appOwners", problem, fix)
     finally:
         connection.close()
+
+
+def get(kubeconfig: str, path: str) -> tuple[int, bytes]:
+    """Status and body of what the API server answers. Raises `Unusable`, `OSError` and `http.client.HTTPException`."""
+    found = target(_load(kubeconfig, KUBECONFIG), None, pathlib.Path(), KUBECONFIG)
+    context, token = _tls(found, KUBECONFIG), _token(found)
+    _client(found, context, KUBECONFIG)
+    connection, before = _connection(_server(found.cluster, KUBECONFIG), found, context)
+    with contextlib.closing(connection):
+        connection.request("GET", before + path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        return (answer := connection.getresponse()).status, answer.read(1_000_000)
 
 
 def version(body: bytes) -> tuple[int, int] | None:

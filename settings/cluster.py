@@ -81,12 +81,22 @@ class Pool(base.Section):
         """How many nodes there can be at once, without the spare one of an upgrade."""
         return max(self.node_count, self.autoscaling.max if self.autoscaling else 0)
 
+    @property
+    def fewest_nodes(self) -> int:
+        """How few nodes there can be."""
+        return self.autoscaling.min if self.autoscaling else self.node_count
+
 
 class IngressPool(Pool):
     """The nodes that traffic comes in through: labelled `nodepool=ingress`, so that clients' addresses survive."""
 
     node_count: int = base.field(
-        1, says="Number of nodes; with autoscaling, the number to begin with.", example=1, ge=1, le=100
+        1,
+        says="Number of nodes; with autoscaling, the number to begin with.",
+        example=1,
+        derived="2 with availability high, else 1",
+        ge=1,
+        le=100,
     )
     taint: bool = base.field(
         True, says="Keep other pods away with the taint `ingress-node=true:NoSchedule`.", example=True

@@ -33,7 +33,8 @@ def fill(given: dict[str, Any], stack: str) -> dict[str, Any]:
     environment = _good(checks.environment, raw["environment"]) or "environment"
     for key in ("argocd", "addons", "gitops", "charts"):
         raw.setdefault(key, {})
-    _cluster(trees.mapping(raw.get("cluster")), environment)
+    raw.setdefault("availability", "high" if environment == "prd" else "single")
+    _cluster(trees.mapping(raw.get("cluster")), environment, high=raw["availability"] == "high")
 
     dns = trees.mapping(raw.get("dns"))
     argocd = trees.mapping(raw["argocd"])
@@ -54,12 +55,13 @@ def fill(given: dict[str, Any], stack: str) -> dict[str, Any]:
     return raw
 
 
-def _cluster(cluster: dict[str, Any], environment: str) -> None:
+def _cluster(cluster: dict[str, Any], environment: str, *, high: bool) -> None:
     if cluster.get("provider") != "ionos":
         return
     cluster.setdefault("name", f"gitops-{environment}")
     cluster.setdefault("protect", environment == "prd")
     standing = [cluster.setdefault("defaultPool", {}), cluster.setdefault("ingressPool", {})]
+    trees.mapping(standing[1]).setdefault("nodeCount", 2 if high else 1)
     for each in standing + list(trees.mapping(cluster.get("extraPools")).values()):
         pool = trees.mapping(each)
         if pool.get("serverType", "DedicatedCore") == "DedicatedCore":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -14,6 +14,7 @@ from settings import base, checks, errors, ownership, snippets, tcp_services
 from settings import cluster as cluster_section
 from settings import dns as dns_section
 from settings import gitops as gitops_section
+from settings import production as production_section
 
 SECRETS = {
     "kubeconfig": "kubeconfig of an existing cluster (cluster.provider existing)",
@@ -52,6 +53,21 @@ class Settings(base.Section):
         [], says="Namespaces that may be deleted with all in them, once no owner has them.", example=["marketplace"]
     )
     wait_minutes: int = base.field(10, says="How long to wait for an add-on.", example=10, ge=1, le=120)
+    availability: Literal["single", "high"] = base.field(
+        "single",
+        says="`high`: two of each part that can be two, on different nodes.",
+        example="high",
+        derived="high in environment prd, else single",
+    )
+    priority_class: Annotated[str, pydantic.AfterValidator(production_section.priority_class)] = base.field(
+        "system-cluster-critical", says="PriorityClass of the platform's own pods, or none.", example="none"
+    )
+    monitoring: bool = base.field(
+        False, says="Metrics Services, and ServiceMonitors as soon as the cluster knows that kind.", example=True
+    )
+    monitoring_labels: cluster_section.Labels = base.field(
+        {}, says="Labels of the ServiceMonitors, by which a Prometheus finds them.", example={"release": "prometheus"}
+    )
 
     @property
     def domain(self) -> str:
@@ -95,6 +111,7 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
             yield from snippets.warnings(where.ingress.values)
     if where.external_dns.enabled and not {"txtPrefix", "txtSuffix"} & set(where.external_dns.values):
         yield from ownership.at_the_apex(where.external_dns.txt_prefix)
+    yield from production_section.warnings(settings)
     yield from gitops_section.warnings(settings.gitops, secrets)
     yield from app_owners_section.warnings(settings.app_owners, settings.confirm_removal, settings.argocd)
     unused = {

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components import options
-from components.addons import charts, merge
+from components.addons import charts, merge, production
 from components.gitops import application
 
 
@@ -23,6 +23,7 @@ class Install:
         values_from: a values file in the GitOps repository, applied before everything else.
         mirror: chart repository URL to use instead of the chart's own.
         timeout: how long it may take to be Synced and Healthy, such as "10m".
+        production: priority, replicas and metrics of its pods.
     """
 
     namespace: pulumi.Input[str]
@@ -30,6 +31,7 @@ class Install:
     values_from: application.ValuesFrom | None = None
     mirror: str | None = None
     timeout: str = "10m"
+    production: production.Production = dataclasses.field(default_factory=production.Production)
 
 
 class AddOn(pulumi.ComponentResource):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts
+from components.addons import addon, charts, production
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +41,27 @@ class CertManager(addon.AddOn):
 
 def values(args: CertManagerArgs) -> dict[str, Any]:
     """The chart's values. Secrets of ClusterIssuers are looked for in cert-manager's own namespace."""
-    return {
+    given = args.install.production
+    result: dict[str, Any] = {
         "fullnameOverride": "cert-manager",
         "crds": {"enabled": True, "keep": True},
         "clusterResourceNamespace": args.install.namespace,
         # The chart's default is kube-system, where the add-ons' project may not write.
-        "global": {"leaderElection": {"namespace": args.install.namespace}},
+        "global": {"leaderElection": {"namespace": args.install.namespace}, **given.priority()},
+        **_part("controller", given),
+        "webhook": _part("webhook", given),
+        "cainjector": _part("cainjector", given),
+        "startupapicheck": {"resources": production.CERT_MANAGER["startupapicheck"]},
+    }
+    if given.monitoring:
+        result["prometheus"] = {"enabled": True, "servicemonitor": given.monitoring.monitor("labels")}
+    return result
+
+
+def _part(component: str, given: production.Production) -> dict[str, Any]:
+    # Its pods are told apart by this label alone: their names in other labels follow the release's.
+    labels = {"app.kubernetes.io/component": component}
+    return {
+        "resources": production.CERT_MANAGER[component],
+        **given.replicas("replicaCount", "podDisruptionBudget", labels),
     }

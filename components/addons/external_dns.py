@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts, merge
+from components.addons import addon, charts, merge, production
 
 CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
@@ -87,6 +87,8 @@ class ExternalDns(addon.AddOn):
 
 def values(args: ExternalDnsArgs) -> dict[str, Any]:
     """The chart's values."""
+    given = args.install.production
+    monitor = {"serviceMonitor": given.monitoring.monitor("additionalLabels")} if given.monitoring else {}
     return {
         "fullnameOverride": "external-dns",
         "sources": ["service", "ingress"],
@@ -97,6 +99,9 @@ def values(args: ExternalDnsArgs) -> dict[str, Any]:
         "domainFilters": list(args.domains),
         "interval": args.interval,
         "triggerLoopOnEvent": True,
+        "resources": production.EXTERNAL_DNS,
+        **given.priority(),
+        **monitor,
         **(_route53(args.provider) if isinstance(args.provider, Route53) else _ionos(args.provider, args.domains)),
     }
 
@@ -159,6 +164,7 @@ def _ionos(provider: Ionos, domains: Sequence[str]) -> dict[str, Any]:
                 ],
                 # The chart has none for this container; this is what it gives external-dns itself.
                 "securityContext": dict(SECURITY_CONTEXT),
+                "resources": production.DNS_WEBHOOK,
             },
         },
     }

@@ -30,7 +30,7 @@ class IngressArgs:
         tolerations: Kubernetes tolerations for those nodes' taints.
         hostname: name for the load balancer's own DNS record, for external-dns; None: no record.
         tcp_services: outside port -> "namespace/service:port", passed through as TCP.
-        resources: the controller's Kubernetes resources; empty: the chart's.
+        resources: the controller's Kubernetes resources; empty: those in `production`.
     """
 
     install: addon.Install

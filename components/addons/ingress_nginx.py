@@ -10,7 +10,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts, ingress
+from components.addons import addon, charts, ingress, production
 
 CLASS = "nginx"
 
@@ -40,7 +40,11 @@ class IngressNginx(addon.AddOn):
 
 
 def values(args: ingress.IngressArgs) -> dict[str, Any]:
-    """The chart's values."""
+    """The chart's values.
+
+    nginx itself stops listening as soon as it is told to end; its own `wait-shutdown` waits for open requests only.
+    """
+    given = args.install.production
     service: dict[str, Any] = {
         "externalTrafficPolicy": "Local",
         "annotations": ingress.service_annotations(args),
@@ -55,9 +59,17 @@ def values(args: ingress.IngressArgs) -> dict[str, Any]:
         "config": dict(CONFIG),
         "ingressClassResource": {"name": CLASS, "default": True},
         "service": service,
+        "extraArgs": {"shutdown-grace-period": production.GRACE_SECONDS},
+        "resources": dict(args.resources) or production.INGRESS_NGINX,
+        "admissionWebhooks": {
+            "createSecretJob": {"resources": production.ADMISSION_JOB},
+            "patchWebhookJob": {"resources": production.ADMISSION_JOB},
+            **({"patch": given.priority()} if given.priority_class else {}),
+        },
+        **given.priority(),
     }
-    if args.resources:
-        controller["resources"] = dict(args.resources)
+    if given.monitoring:
+        controller["metrics"] = {"enabled": True, "serviceMonitor": given.monitoring.monitor("additionalLabels")}
     result: dict[str, Any] = {"fullnameOverride": "ingress-nginx", "controller": controller}
     if args.tcp_services:
         result["tcp"] = dict(args.tcp_services)

@@ -112,6 +112,7 @@ def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, A
         "env": values.get("env", []),
         "volumeMounts": values.get("extraVolumeMounts", []),
         "securityContext": SAFE,
+        "resources": values.get("resources", {}),
     }
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -125,7 +126,11 @@ def _pod(namespace: pulumi.Input[str], values: Mapping[str, Any]) -> dict[str, A
         },
         "containers": [container],
         "volumes": values.get("extraVolumes", []),
-        **{key: values[key] for key in ("imagePullSecrets", "nodeSelector", "tolerations") if values.get(key)},
+        **{
+            key: values[key]
+            for key in ("imagePullSecrets", "nodeSelector", "priorityClassName", "tolerations")
+            if values.get(key)
+        },
     }
     if name == "webhook":
         pod["initContainers"] = [_webhook(provider.get("webhook") or {})]
@@ -172,4 +177,5 @@ def _webhook(webhook: Mapping[str, Any]) -> dict[str, Any]:
         "args": webhook.get("args", []),
         "startupProbe": {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 2},
         "securityContext": SAFE,
+        "resources": webhook.get("resources", {}),
     }

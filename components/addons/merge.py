@@ -7,6 +7,9 @@ from typing import Any
 
 import pulumi
 
+WHOLE = "resources"
+"""A container's requests and limits go together: of one side's limit and the other's request no pod may come."""
+
 IDENTITIES = (("mountPath",), ("topologyKey", "whenUnsatisfiable"), ("name",), ("kind", "metadata"))
 """What tells the entries of a list apart, as in Kubernetes itself: of a volume mount it is not the name."""
 
@@ -16,7 +19,7 @@ def deep(base: Mapping[str, Any], over: Mapping[str, Any], at: str = "values") -
 
     A list of objects keeps the entries of `base`: those of `over` are added, and one that has the same identity takes
     its place. Helm would replace the list, and with a list of environment variables or volumes this program's
-    credentials were gone. A list of plain values is replaced whole.
+    credentials were gone. A list of plain values is replaced whole, and so are a container's `resources`.
     None takes this program's value away, so that the chart's own default applies (a null in Helm would drop that
     default too, but does not survive the way through Kubernetes). Neither argument is changed. `at` is for messages.
 
@@ -31,7 +34,8 @@ def deep(base: Mapping[str, Any], over: Mapping[str, Any], at: str = "values") -
             continue
         _require_same_kind(f"{at}.{key}", below, value)
         if isinstance(value, Mapping):
-            merged[key] = deep(below if isinstance(below, Mapping) else {}, value, f"{at}.{key}")
+            own = below if isinstance(below, Mapping) and key != WHOLE else {}
+            merged[key] = deep(own, value, f"{at}.{key}")
         elif isinstance(below, list) and isinstance(value, list):
             merged[key] = _lists(below, value)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pulumi
 
-from components.addons import addon, charts
+from components.addons import addon, charts, production
 
 NAMESPACE = "sealed-secrets"
 CONTROLLER = "sealed-secrets"
@@ -42,9 +42,14 @@ def values(args: SealedSecretsArgs) -> dict[str, Any]:
     By default the chart lets everybody who signs in to the cluster ask the controller through the API server, not
     only for the certificate but to open and seal again (CVE-2026-22728). An administrator may without that.
     """
-    del args
-    return {
+    given = args.install.production
+    result: dict[str, Any] = {
         "fullnameOverride": CONTROLLER,
         "keyrenewperiod": "0",
         "rbac": {"serviceProxier": {"bind": False}},
+        "resources": production.SEALED_SECRETS,
+        **given.priority(),
     }
+    if given.monitoring:
+        result["metrics"] = {"serviceMonitor": given.monitoring.monitor("labels")}
+    return result

@@ -17,7 +17,7 @@ from typing import Any
 import pulumi
 
 from components import manifests, options
-from components.addons import addon, charts, ingress
+from components.addons import addon, charts, ingress, production
 
 CLASS = "traefik"
 NGINX_CLASS = "nginx"
@@ -37,6 +37,10 @@ REDIRECTION = {
 }
 
 SHIFT, LAST_PORT = 20000, 65535
+GRACEFUL = {
+    "transport": {"lifeCycle": {"requestAcceptGraceTimeout": f"{production.GRACE_SECONDS}s", "graceTimeOut": "30s"}}
+}
+"""Of an entry point whose pod was told to end: it takes connections for a while, then answers what it has."""
 
 HEADER_BYTES = 8 * 32 * 1024
 """The same as ingress-nginx's eight buffers of 32 KiB; Traefik itself would allow 1 MiB."""
@@ -75,6 +79,7 @@ class TcpRoutes(pulumi.ComponentResource):
 
 def values(args: TraefikArgs) -> dict[str, Any]:
     """The chart's values."""
+    given = args.install.production
     service: dict[str, Any] = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
     if args.address:
         service["loadBalancerIP"] = args.address
@@ -99,14 +104,15 @@ def values(args: TraefikArgs) -> dict[str, Any]:
         "providers": providers,
         "service": {"annotations": ingress.service_annotations(args), "spec": service},
         "ports": {
-            WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}},
-            WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}},
+            WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}, **GRACEFUL},
+            WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}, **GRACEFUL},
             **{
                 _entry_point(port): {
                     "port": inside,
                     "exposedPort": int(port),
                     "expose": {"default": True},
                     "protocol": "TCP",
+                    **GRACEFUL,
                 }
                 for port, inside in pod_ports(args.tcp_services).items()
             },
@@ -114,12 +120,21 @@ def values(args: TraefikArgs) -> dict[str, Any]:
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
         "tolerations": [dict(toleration) for toleration in args.tolerations],
         "global": {"checkNewVersion": False},
+        "readinessProbe": {"initialDelaySeconds": production.WARM_UP_SECONDS},
+        "resources": dict(args.resources) or production.TRAEFIK,
+        **given.priority(),
     }
-    if args.resources:
-        result["resources"] = dict(args.resources)
+    if given.monitoring:
+        result["metrics"] = _metrics(given.monitoring)
     if objects:
         result["extraObjects"] = objects
     return result
+
+
+def _metrics(monitoring: production.Monitoring) -> dict[str, Any]:
+    # Argo CD renders with what the cluster served when it last looked: too early, and the chart would refuse to render.
+    monitor = {"disableAPICheck": True, "serviceMonitor": monitoring.monitor("additionalLabels")}
+    return {"prometheus": {"service": {"enabled": True}, **monitor}}
 
 
 def _entry_point(port: str) -> str:

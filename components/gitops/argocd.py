@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 
 from components import manifests, options
-from components.addons import charts, merge
+from components.addons import charts, merge, production
 
 RELEASE = "argocd"
 GITHUB_SECRET = "github-secret"  # noqa: S105 (a name)
@@ -61,6 +61,7 @@ class ArgoCdArgs:
         values: extra Helm values, merged last (see `merge.deep`).
         mirror: chart repository URL to use instead of the chart's own.
         timeout_minutes: limit for install, upgrade and removal.
+        production: priority, replicas and metrics of its pods.
     """
 
     namespace: pulumi.Input[str]
@@ -73,6 +74,7 @@ class ArgoCdArgs:
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     mirror: str | None = None
     timeout_minutes: int = 10
+    production: production.Production = dataclasses.field(default_factory=production.Production)
 
 
 class ArgoCd(pulumi.ComponentResource):
@@ -137,26 +139,21 @@ class ArgoCd(pulumi.ComponentResource):
 
 def values(args: ArgoCdArgs) -> dict[str, Any]:
     """The chart's values. They end up in Pulumi's state: no secret may ever be among them."""
-    single = {"replicas": 1}
     chosen = merge.deep(
         {
             "fullnameOverride": "argocd",
             # Kept CRDs would outlive a destroy. Pulumi removes its Applications before the release.
             "crds": {"install": True, "keep": False},
             # The chart makes `url` of it, and what else names Argo CD.
-            "global": {"domain": args.host},
+            "global": {"domain": args.host, **args.production.priority()},
             "configs": {
                 "cm": _config(args),
                 # TLS ends at the ingress.
                 "params": {"server.insecure": True},
                 "rbac": _rbac(args),
             },
-            "dex": {"enabled": args.github is not None},
             "notifications": {"enabled": False},
-            "controller": single,
-            "repoServer": single,
-            "applicationSet": single,
-            "server": single,
+            **_parts(args),
             "extraObjects": [],
         },
         args.values,
@@ -164,6 +161,31 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
     )
     objects = [*args.last, *chosen.pop("extraObjects", [])]
     return {**chosen, "extraObjects": objects} if objects else chosen
+
+
+def _parts(args: ArgoCdArgs) -> dict[str, Any]:
+    """Each part's size, replicas and metrics.
+
+    Two replicas of what people and the application controller ask. The controller itself would only share the work
+    out, the ApplicationSet controller and Dex have nobody who waits for them, and Redis needs three nodes for it.
+    """
+    given = args.production
+    with_dex = args.github is not None
+    names = [part for part in production.ARGO_CD if with_dex or part != "dex"]
+    parts: dict[str, dict[str, Any]] = {name: {"resources": production.ARGO_CD[name]} for name in names}
+    for name in ("repoServer", "server"):
+        parts[name] |= given.replicas("replicas", "pdb")
+    for name in ("controller", "applicationSet"):
+        parts[name]["replicas"] = 1
+    parts["repoServer"]["copyutil"] = {"resources": production.COPY}
+    parts.setdefault("dex", {})["enabled"] = with_dex
+    if with_dex:
+        parts["dex"]["initImage"] = {"resources": production.COPY}
+    if given.monitoring:
+        metrics = {"enabled": True, "serviceMonitor": given.monitoring.monitor("additionalLabels")}
+        for name in ("controller", "repoServer", "applicationSet", "server", *(["dex"] if with_dex else [])):
+            parts[name]["metrics"] = metrics
+    return parts
 
 
 def _config(args: ArgoCdArgs) -> dict[str, Any]:

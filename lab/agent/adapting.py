@@ -34,7 +34,8 @@ def cert_manager(words: Words, lab: layout.Lab, _address: str) -> Words:
 def ingress_nginx(words: Words, lab: layout.Lab, address: str) -> Words:
     """Traefik in ingress-nginx's place: it serves the same class, with most of the same annotations.
 
-    Taken over: class, controller and published Service. Not: its ConfigMap, TCP services, other options.
+    Taken over: class, controller, published Service, and how long it still takes connections after it was told to
+    end. Not: its ConfigMap, TCP services, other options.
     """
     options = {name: value for name, _, value in (word.removeprefix("--").partition("=") for word in words)}
     provider = "--providers.kubernetesIngressNGINX"
@@ -44,6 +45,7 @@ def ingress_nginx(words: Words, lab: layout.Lab, address: str) -> Words:
         "publish-service": "publishService",
         "watch-ingress-without-class": "watchIngressWithoutClass",
     }
+    grace = int(options.get("shutdown-grace-period", 0))
     found = [
         "traefik",
         "--global.checkNewVersion=false",
@@ -52,6 +54,7 @@ def ingress_nginx(words: Words, lab: layout.Lab, address: str) -> Words:
         f"--entryPoints.traefik.address={address}:10254",
         f"--entryPoints.http.address={address}:{lab.usable(80)}",
         f"--entryPoints.https.address={address}:{lab.usable(443)}",
+        *(f"--entryPoints.{one}.transport.lifeCycle.requestAcceptGraceTimeout={grace}s" for one in ("http", "https")),
         f"{provider}=true",
         f"{provider}.httpEntryPoint=http",
         f"{provider}.httpsEntryPoint=https",

@@ -1,7 +1,8 @@
 """Load balancers: listens on the addresses that Services got from the emulated cloud, and hands on to their pods.
 
-Elsewhere the address sits on a node and kube-proxy hands on. With `externalTrafficPolicy: Local` only pods on nodes
-that may hold the address get traffic. Where the machine keeps ports below 1024 for root, 80 is 8080 and 443 is 8443.
+Elsewhere the address sits on one node and its kube-proxy hands on. With `externalTrafficPolicy: Local` only pods on
+that node get traffic. A connection goes to one pod: where that one does not take it, nobody does. And kube-proxy hears
+of a pod's end later than the pod itself. Where the machine keeps ports below 1024 for root, 80 is 8080 and 443 is 8443.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from lab.agent import names
 NODE_SELECTOR = "cloud.ionos.com/node-selector"
 CONNECT_SECONDS = 5.0
 RETRY_SECONDS = 5.0
+BEHIND_SECONDS = 1.0
+"""How late changes arrive: kube-proxy writes its rules once a second by default."""
 CHUNK = 65536
 
 Address = tuple[str, int]
@@ -37,11 +40,13 @@ def wanted(
     known = {pod["metadata"]["uid"]: pod for pod in pods}
     found: Wanted = {}
     for service in services:
-        holding = [name for name, each in labels.items() if _matches(_selector(service), each)]
+        may_hold = sorted(name for name, each in labels.items() if _matches(_selector(service), each))
         for address in _addresses(service, lab):
-            ready = [each for each in names.endpoints(service, pods) if each.ready]
+            everyone = names.endpoints(service, pods)
+            ready = [each for each in everyone if each.ready]
             if service["spec"].get("externalTrafficPolicy") == "Local":
-                ready = [each for each in ready if each.node in holding]
+                node = _holder(may_hold, {each.node for each in everyone})
+                ready = [each for each in ready if each.node == node]
             for port in service["spec"].get("ports", ()):
                 if port.get("protocol", "TCP") != "TCP":
                     continue
@@ -53,6 +58,11 @@ def wanted(
                 if targets:
                     found[address, lab.usable(port["port"])] = targets
     return found
+
+
+def _holder(nodes: collections.abc.Sequence[str], with_pods: collections.abc.Set[str]) -> str | None:
+    """The one node that has the address: it stays there also while none of the node's pods is ready."""
+    return next((name for name in nodes if name in with_pods), None)
 
 
 def _addresses(service: kube.Object, lab: layout.Lab) -> list[str]:
@@ -107,14 +117,11 @@ class Relay:
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         targets = self.targets
-        for _ in targets:
-            self._next += 1
-            target = targets[self._next % len(targets)]
-            try:
-                return await asyncio.wait_for(asyncio.open_connection(*target), CONNECT_SECONDS)
-            except OSError:
-                continue
-        return None
+        self._next += 1
+        try:
+            return await asyncio.wait_for(asyncio.open_connection(*targets[self._next % len(targets)]), CONNECT_SECONDS)
+        except OSError:
+            return None
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -167,8 +174,7 @@ class Balancers:
             except Exception:
                 traceback.print_exc()
             self._wake.wait(None if done else RETRY_SECONDS)
-            # Changes come in bunches.
-            threading.Event().wait(names.SETTLE_SECONDS)
+            threading.Event().wait(BEHIND_SECONDS)
             self._wake.clear()
 
     async def _apply(self, places: Wanted) -> bool:

@@ -1,7 +1,8 @@
 """Startup, readiness and liveness probes.
 
-Timing is the kubelet's with two lab manners: what only waits to become true is asked every second, so that a pod is
-ready soon after it can be; and a busy little machine gets at least 5 s and 3 failures before a container is killed.
+Timing is the kubelet's with two lab manners: what only waits to become true is asked every second from its first time
+on, so that a pod is ready soon after it can be; and a busy little machine gets at least 5 s and 3 failures before a
+container is killed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def timing(probe: kube.Object, kind: str) -> Timing:
         # The same patience in seconds, asked more often.
         failures = max(failures, round(failures * period / QUICK_SECONDS))
         period = min(period, QUICK_SECONDS)
-    return Timing(min(delay, QUICK_SECONDS), period, max(timeout, 2.0), failures, successes)
+    return Timing(delay, period, max(timeout, 2.0), failures, successes)
 
 
 @dataclasses.dataclass

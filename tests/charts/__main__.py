@@ -1,12 +1,12 @@
 """Check the real charts against the values that the program sets for every committed stack and variant.
 
-Each pinned chart is fetched from where it is published, has to know every key, has to render, and an API server has to
-accept what is rendered (a strict dry run).
+Each pinned chart is fetched from where it is published, has to know every key, has to render, each container has to ask
+for CPU and memory, and an API server has to accept what is rendered (a strict dry run).
 
-Exit code 0: all of that holds. 1: a fault: a chart does not know a key, does not render, or renders what the API server
-refuses; or its repository answers and does not have the pinned version. 3: nothing of that, but a repository did not
-answer (no such name, a refused connection, a time-out, 5xx), so that nothing is known about its charts. 2: wrong
-usage, or a tool is missing.
+Exit code 0: all of that holds. 1: a fault: a chart does not know a key, does not render, has a container that asks for
+nothing, or renders what the API server refuses; or its repository answers and does not have the pinned version. 3:
+nothing of that, but a repository did not answer (no such name, a refused connection, a time-out, 5xx), so that nothing
+is known about its charts. 2: wrong usage, or a tool is missing.
 """
 
 from __future__ import annotations

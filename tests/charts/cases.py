@@ -25,11 +25,16 @@ INGRESS = {
 }
 VARIANTS: dict[str, dict[str, Any]] = {
     "ionos-dns": {"dns": {"provider": "ionos", "domains": ["example.org"]}, "addons": {}},
-    "traefik": {"addons": {"ingress": {"controller": "traefik"}}},
+    "traefik": {"addons": {"ingress": {"controller": "traefik"}}, "availability": "high", "monitoring": True},
     "traefik-nginx-class": {"addons": {"ingress": {"controller": "traefik", "nginxClass": True, **INGRESS}}},
     "ingress-nginx-tcp": {"addons": {"ingress": {"controller": "ingress-nginx", **INGRESS}}},
     "handed-over": {
         "gitops": {"repository": "https://git.example.org/apps", "handOver": True, "include": ["a.yaml"]},
+    },
+    "production": {
+        "availability": "high",
+        "monitoring": True,
+        "argocd": {"github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example"}},
     },
     "github": {
         "argocd": {"github": {"clientId": "Iv1.0123456789abcdef", "organization": "Example", "teams": ["ops"]}},

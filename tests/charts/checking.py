@@ -1,12 +1,12 @@
-"""What is wrong with charts as environments install them: keys that a chart does not know, what does not render, and
-what an API server refuses of that which does."""
+"""What is wrong with charts as environments install them: keys that a chart does not know, what does not render,
+containers that ask for nothing, and what an API server refuses of that which renders."""
 
 from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable
 
-from tests.charts import cases, dryrun, helm, keys
+from tests.charts import cases, containers, dryrun, helm, keys
 
 Problems = dict[str, list[str]]
 """Problem -> the environments that have it."""
@@ -29,6 +29,9 @@ def look(helm_path: str, source: pathlib.Path, same: Iterable[cases.Case], rende
             found.setdefault(f"does not render: {objects}", []).append(case.environment)
         else:
             rendered.add(objects, case.namespace, case.environment)
+            for container in containers.without_amounts(objects):
+                problem = f"without requests of CPU and memory or without a limit of memory: {container}"
+                found.setdefault(problem, []).append(case.environment)
     return found
 
 

@@ -10,6 +10,7 @@ from components.addons import (
     external_dns,
     ingress,
     ingress_nginx,
+    production,
     sealed_secrets,
     traefik,
 )
@@ -25,11 +26,19 @@ INGRESS: dict[str, Any] = {
     "tcp_services": {"5432": "db/postgres:5432"},
     "resources": RESOURCES,
 }
+MONITORING = production.Monitoring(served=True, labels={"release": "prometheus"})
+HIGH = production.Production("system-cluster-critical", high=True, monitoring=MONITORING)
+"""What an environment like `prd` asks for, and metrics."""
 
 
 def install(namespace: str, **values: Any) -> addon.Install:
     """Destination and the user's extra values."""
     return addon.Install(namespace=namespace, values=values)
+
+
+def in_production(namespace: str, given: production.Production = HIGH) -> addon.Install:
+    """Destination, and `given` for its pods."""
+    return addon.Install(namespace=namespace, production=given)
 
 
 def argo_cd(**changes: Any) -> argocd.ArgoCdArgs:
@@ -77,4 +86,19 @@ def samples() -> dict[tuple[str, str], dict[str, Any]]:
         ("cert-manager", "plain"): cert_manager.values(cert_manager.CertManagerArgs(manager)),
         ("argo-cd", "github"): argocd.values(argo_cd(github=github(teams=["ops"]), admin_enabled=False)),
         ("argo-cd", "plain"): argocd.values(argo_cd()),
+        **{(chart, "production"): values for chart, values in with_production(HIGH).items()},
+    }
+
+
+def with_production(given: production.Production) -> dict[str, dict[str, Any]]:
+    """Chart -> values, with everything that is optional switched on."""
+    sealed = sealed_secrets.SealedSecretsArgs(in_production("sealed-secrets", given))
+    dns = route53(install=in_production("external-dns", given), provider=external_dns.Ionos())
+    return {
+        "sealed-secrets": sealed_secrets.values(sealed),
+        "ingress-nginx": ingress_nginx.values(ingress.IngressArgs(in_production("ingress-nginx", given))),
+        "traefik": traefik.values(traefik.TraefikArgs(in_production("traefik", given))),
+        "external-dns": external_dns.values(dns),
+        "cert-manager": cert_manager.values(cert_manager.CertManagerArgs(in_production("cert-manager", given))),
+        "argo-cd": argocd.values(argo_cd(github=github(), production=given)),
     }

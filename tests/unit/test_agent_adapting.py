@@ -32,6 +32,13 @@ def test_the_add_ons_images_have_programs_and_their_companions_do_not() -> None:
     assert images.find("quay.io/jetstack/cert-manager-webhook:v1") is None
 
 
+@pytest.mark.parametrize(("asked", "seconds"), [((), "0s"), (("--shutdown-grace-period=10",), "10s")])
+def test_traefik_in_ingress_nginxs_place_stops_listening_when_nginx_would(asked: tuple[str, ...], seconds: str) -> None:
+    words = adapting.ingress_nginx(("/nginx-ingress-controller", *asked), LAB, POD)
+    found = {word.partition("=")[2] for word in words if "requestAcceptGraceTimeout" in word}
+    assert found == {seconds}, "nginx does so at once unless it is told to wait"
+
+
 def test_traefik_in_ingress_nginxs_place_serves_the_same_class_on_the_pods_address() -> None:
     asked = (
         "/nginx-ingress-controller", "--publish-service=ingress-nginx/web", "--controller-class=k8s.io/ingress-nginx",

@@ -47,13 +47,13 @@ def test_an_app_of_apps_is_healthy_only_when_its_children_are() -> None:
 
 def test_without_github_there_is_no_dex() -> None:
     chosen = values()
-    assert chosen["dex"] == {"enabled": False}
+    assert chosen["dex"]["enabled"] is False
     assert "dex.config" not in chosen["configs"]["cm"]
 
 
 def test_github_sign_in_names_the_secret_and_never_holds_it() -> None:
     chosen = values(github=chart_values.github(teams=["ops"]))
-    assert chosen["dex"] == {"enabled": True}
+    assert chosen["dex"]["enabled"] is True
     (connector,) = json.loads(chosen["configs"]["cm"]["dex.config"])["connectors"]
     assert connector["config"]["clientSecret"] == "$github-secret:clientSecret"
     assert connector["config"]["orgs"] == [{"name": "Org", "teams": ["ops"]}]
@@ -93,8 +93,8 @@ def test_extra_values_come_last() -> None:
 
 def test_extra_values_of_one_environment_do_not_leak_into_another() -> None:
     values(values={"controller": {"replicas": 3}})
-    assert values()["controller"] == {"replicas": 1}
-    assert values(values={"controller": {"replicas": 3}})["repoServer"] == {"replicas": 1}
+    assert values()["controller"]["replicas"] == 1
+    assert values(values={"controller": {"replicas": 3}})["repoServer"]["replicas"] == 1
 
 
 def test_the_release_is_the_pinned_chart_from_its_repository_or_the_mirror() -> None:

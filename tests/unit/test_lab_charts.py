@@ -23,11 +23,17 @@ from lab import layout, manual, manual_values, toolchain
 from lab.agent import environment
 from lab.charts import __main__ as server
 from lab.charts import repository
+from tests.charts import containers
 from tests.unit import chart_values
 
 pytestmark = pytest.mark.may_skip("`make unit` builds no helm; `make test` does")
 SAMPLES = chart_values.samples()
 NAMESPACE = {"argo-cd": "argocd"}
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+REPLICATED = {
+    "argo-cd": {"argocd-server", "argocd-repo-server"},
+    "cert-manager": {"cert-manager", "cert-manager-webhook", "cert-manager-cainjector"},
+}
 REAL_PROCESSES = ("argo-cd", "sealed-secrets", "external-dns", "cert-manager", "traefik")
 
 
@@ -230,6 +236,33 @@ def test_what_the_bench_does_by_hand_fits_the_charts(chart: str, unpacked: pathl
     ours = {name: pod["containers"][0]["image"] for name, pod in pods(render(helm, unpacked / chart, program))}
     assert by_hand == ours, "both make the same environment"
     assert set(BY_HAND) < set(manual.ADDONS)
+
+
+@pytest.mark.parametrize(("chart", "variant"), SAMPLES)
+def test_every_container_asks_for_cpu_and_memory_and_has_a_memory_limit(
+    chart: str, variant: str, unpacked: pathlib.Path, helm: pathlib.Path
+) -> None:
+    found = render(helm, unpacked / chart, SAMPLES[chart, variant])
+    assert containers.without_amounts(found) == []
+
+
+@pytest.mark.parametrize("chart", REPLICATED)
+def test_two_replicas_have_a_budget_and_different_nodes(chart: str, unpacked: pathlib.Path, helm: pathlib.Path) -> None:
+    found = render(helm, unpacked / chart, SAMPLES[chart, "production"])
+    twice = {d["metadata"]["name"]: d["spec"] for d in found if d.get("spec", {}).get("replicas") == 2}
+    assert set(twice) == REPLICATED[chart]
+    budgets = {d["metadata"]["name"]: d["spec"] for d in found if d["kind"] == "PodDisruptionBudget"}
+    assert set(budgets) == set(twice)
+    for name, spec in twice.items():
+        labels = spec["template"]["metadata"]["labels"]
+        (constraint,) = spec["template"]["spec"]["topologySpreadConstraints"]
+        for selector in (budgets[name]["selector"], constraint["labelSelector"]):
+            chosen = selector["matchLabels"].items()
+            assert chosen <= labels.items(), f"{name}: it selects its own pods"
+            others = [d for d in found if d["kind"] in WORKLOADS and d["metadata"]["name"] != name]
+            for other in others:
+                theirs = other["spec"]["template"]["metadata"]["labels"]
+                assert not chosen <= theirs.items(), f"{name}: not those of {other['metadata']['name']}"
 
 
 @pytest.mark.parametrize(("chart", "variant"), [key for key in SAMPLES if key[0] in REAL_PROCESSES])

@@ -34,8 +34,11 @@ app.kubernetes.io/component: {{ . }}
       fieldPath: metadata.namespace
 {{- end }}
 
-{{/* Where a pod may run: dict with nodeSelector, tolerations. */}}
+{{/* Where a pod may run, and before whom: dict with nodeSelector, tolerations, priorityClassName. */}}
 {{- define "lab.placement" -}}
+{{- with .priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- with .nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
@@ -78,6 +81,54 @@ subjects:
   - kind: ServiceAccount
     name: {{ .account }}
     namespace: {{ .root.Release.Namespace }}
+{{- end }}
+
+{{/* A workload's topologySpreadConstraints: dict constraints, labels (YAML text of the pods' labels). */}}
+{{- define "lab.spread" -}}
+{{- with .constraints }}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{- toYaml . | nindent 4 }}
+    {{- if not .labelSelector }}
+    labelSelector:
+      matchLabels: {{- $.labels | nindent 8 }}
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* dict root, name, object (for its labels), maxUnavailable, labels (YAML text of the pods' labels). */}}
+{{- define "lab.pdb" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "lab.labels" .object | nindent 4 }}
+spec:
+  maxUnavailable: {{ .maxUnavailable }}
+  selector:
+    matchLabels: {{- .labels | nindent 6 }}
+{{- end }}
+
+{{/* dict root, name, object (for its labels), labels, port (the Service's), selector (YAML text of its labels). */}}
+{{- define "lab.servicemonitor" -}}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "lab.labels" .object | nindent 4 }}
+    {{- with .labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+spec:
+  endpoints:
+    - port: {{ .port }}
+  selector:
+    matchLabels: {{- .selector | nindent 6 }}
 {{- end }}
 
 {{/* dict root, name. */}}

@@ -37,7 +37,7 @@ checksum/cm: {{ toJson .Values.configs.cm | sha256sum }}
 checksum/cmd-params: {{ toJson .Values.configs.params | sha256sum }}
 {{- end }}
 
-{{/* Head of a workload down to its pod's containers: dict root, kind, component, replicas. */}}
+{{/* Head of a workload down to its pod's containers: dict root, kind, component, part (its values). */}}
 {{- define "argo-cd.workload" -}}
 {{- $name := printf "%s-%s" (include "lab.fullname" .root) .component }}
 {{- $object := dict "root" .root "name" $name "component" .component }}
@@ -49,7 +49,7 @@ metadata:
   labels:
     {{- include "lab.labels" $object | nindent 4 }}
 spec:
-  replicas: {{ .replicas | default 1 }}
+  replicas: {{ .part.replicas | default 1 }}
   {{- if eq (.kind | default "Deployment") "StatefulSet" }}
   serviceName: {{ $name }}
   {{- end }}
@@ -68,6 +68,42 @@ spec:
       {{- end }}
       nodeSelector:
         kubernetes.io/os: linux
+      {{- with .root.Values.global.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
+      {{- with include "lab.spread" (dict "constraints" .part.topologySpreadConstraints "labels" (include "lab.selector" $object)) }}
+      {{- . | nindent 6 }}
+      {{- end }}
+{{- end }}
+
+{{/* A component's budget, metrics Service and ServiceMonitor: dict root, component, part (its values). */}}
+{{- define "argo-cd.around" -}}
+{{- $name := printf "%s-%s" (include "lab.fullname" .root) .component }}
+{{- $object := dict "root" .root "name" $name "component" .component }}
+{{- if (.part.pdb | default dict).enabled }}
+---
+{{ include "lab.pdb" (dict "root" .root "name" $name "object" $object "maxUnavailable" .part.pdb.maxUnavailable "labels" (include "lab.selector" $object)) }}
+{{- end }}
+{{- if .part.metrics.enabled }}
+{{- $metrics := dict "root" .root "name" (printf "%s-metrics" $name) "component" .component }}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $metrics.name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "lab.labels" $metrics | nindent 4 }}
+spec:
+  ports:
+    - {name: http-metrics, port: 8080, targetPort: metrics}
+  selector:
+    {{- include "lab.selector" $object | nindent 4 }}
+{{- if and .part.metrics.serviceMonitor.enabled (.root.Capabilities.APIVersions.Has "monitoring.coreos.com/v1") }}
+---
+{{ include "lab.servicemonitor" (dict "root" .root "name" $name "object" $object "labels" .part.metrics.serviceMonitor.additionalLabels "port" "http-metrics" "selector" (include "lab.selector" $metrics)) }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* A Service for a component: dict root, component, ports (YAML text). */}}

@@ -1,4 +1,4 @@
-{{/* A Deployment of cert-manager without its containers' details: dict root, suffix, component, args, ports. */}}
+{{/* A Deployment of cert-manager, and its budget: dict root, suffix, component, part (its values), args, ports. */}}
 {{- define "cert-manager.deployment" -}}
 {{- $root := .root }}
 {{- $values := $root.Values }}
@@ -12,7 +12,7 @@ metadata:
   labels:
     {{- include "lab.labels" $object | nindent 4 }}
 spec:
-  replicas: 1
+  replicas: {{ .part.replicaCount }}
   # Argo CD hears of a Deployment's state but not of a CRD's: what comes last has to be the Deployment.
   minReadySeconds: 10
   selector:
@@ -25,7 +25,10 @@ spec:
         {{- include "lab.labels" $object | nindent 8 }}
     spec:
       serviceAccountName: {{ $name }}
-      {{- include "lab.placement" $values | nindent 6 }}
+      {{- include "lab.placement" (merge (dict "priorityClassName" $values.global.priorityClassName) $values) | nindent 6 }}
+      {{- with include "lab.spread" (dict "constraints" .part.topologySpreadConstraints "labels" "") }}
+      {{- . | nindent 6 }}
+      {{- end }}
       containers:
         - name: cert-manager-{{ .component }}
           image: {{ $values.imageRegistry }}/{{ $values.imageNamespace }}/cert-manager-{{ .component }}:{{ $root.Chart.AppVersion }}
@@ -51,7 +54,7 @@ spec:
             {{- toYaml . | nindent 12 }}
           {{- end }}
           {{- end }}
-          {{- with .resources }}
+          {{- with .part.resources }}
           resources:
             {{- toYaml . | nindent 12 }}
           {{- end }}
@@ -61,4 +64,8 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       {{- end }}
+{{- if .part.podDisruptionBudget.enabled }}
+---
+{{ include "lab.pdb" (dict "root" $root "name" $name "object" $object "maxUnavailable" .part.podDisruptionBudget.maxUnavailable "labels" (printf "%s\napp.kubernetes.io/component: %s" (include "lab.selector" $object) .component)) }}
+{{- end }}
 {{- end }}
