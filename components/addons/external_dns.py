@@ -19,6 +19,15 @@ CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
 ZONE_FILTER = "zone-id-filter"
 
+SECURITY_CONTEXT = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "runAsGroup": 65532,
+    "capabilities": {"drop": ["ALL"]},
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Route53:
@@ -135,6 +144,8 @@ def _ionos(provider: Ionos, domains: Sequence[str]) -> dict[str, Any]:
                     {"name": "IONOS_API_KEY", "valueFrom": token},
                     {"name": "DOMAIN_FILTER", "value": ",".join(domains)},
                 ],
+                # The chart has none for this container; this is what it gives external-dns itself.
+                "securityContext": dict(SECURITY_CONTEXT),
             },
         },
     }
