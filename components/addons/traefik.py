@@ -23,6 +23,8 @@ NGINX_CLASS = "nginx"
 
 WEB, WEBSECURE = "web", "websecure"
 """The chart's entry points for HTTP and HTTPS."""
+OWN_PORTS = ("traefik", "metrics")
+"""The chart's ports that are not for clients."""
 PLAIN_HTTP = {"traefik.ingress.kubernetes.io/router.entrypoints": WEB}
 """Annotations of an Ingress of class `traefik` that is to be answered over plain HTTP, as ACME challenges are."""
 REDIRECTION = {
@@ -82,7 +84,7 @@ def values(args: TraefikArgs) -> dict[str, Any]:
         "ports": {
             WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}},
             WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}},
-            **{_entry_point(port): _tcp_port(port) for port in args.tcp_services},
+            **{entry_point(port): _tcp_port(port) for port in args.tcp_services},
         },
         "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
         "tolerations": [dict(toleration) for toleration in args.tolerations],
@@ -95,7 +97,8 @@ def values(args: TraefikArgs) -> dict[str, Any]:
     return result
 
 
-def _entry_point(port: str) -> str:
+def entry_point(port: str) -> str:
+    """Name of the entry point for a port of `tcp_services`, and of the pods' port."""
     return f"tcp-{port}"
 
 
@@ -114,9 +117,9 @@ def _tcp_route(port: str, target: str) -> Mapping[str, Any]:
     return {
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "IngressRouteTCP",
-        "metadata": {"name": _entry_point(port)},
+        "metadata": {"name": entry_point(port)},
         "spec": {
-            "entryPoints": [_entry_point(port)],
+            "entryPoints": [entry_point(port)],
             "routes": [
                 {
                     "match": "HostSNI(`*`)",
