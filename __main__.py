@@ -12,6 +12,7 @@ import pulumi
 
 import access_arguments
 import arguments
+import namespace_arguments
 import outputs
 import preflight
 import settings as config
@@ -40,7 +41,7 @@ def inside(*after: pulumi.Resource) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(providers=[kubernetes, tls], depends_on=list(after))
 
 
-spaces = namespaces.Namespaces("namespaces", arguments.platform_namespaces(settings), inside())
+spaces = namespaces.Namespaces("namespaces", namespace_arguments.platform(settings, target.kubeconfig), inside())
 known = connections.Connections(
     "connections", arguments.connections_of_argo_cd(settings, secrets, spaces["argocd"], zones), inside()
 )

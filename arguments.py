@@ -81,15 +81,7 @@ def cluster(
 
 def platform_namespaces(settings: config.Settings) -> namespaces.NamespacesArgs:
     """A namespace for Argo CD and for every add-on that is on."""
-    addons = settings.addons
-    wanted = {
-        ARGOCD: True,
-        SEALED_SECRETS: addons.sealed_secrets.enabled,
-        ingress_namespace(settings): addons.ingress.enabled,
-        EXTERNAL_DNS: addons.external_dns.enabled,
-        CERT_MANAGER: addons.cert_manager.enabled,
-    }
-    return namespaces.NamespacesArgs([name for name, on in wanted.items() if on], settings.environment)
+    return namespaces.NamespacesArgs(settings.platform_namespaces, settings.environment)
 
 
 def dns(settings: config.Settings) -> route53.Route53Args:
@@ -127,6 +119,7 @@ def argo_cd(
         admins=wanted.rbac.admins,
         admin_enabled=wanted.admin_enabled,
         last=last,
+        network_policies=not settings.security.network_policies.enabled,
         values=wanted.values,
         mirror=settings.charts.mirror,
         timeout_minutes=settings.wait_minutes,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, cast
+from urllib import parse as urls
 
 import yaml
 
+HTTPS_PORT = 443
 OPTIONAL = ("certificate-authority-data", "tls-server-name", "insecure-skip-tls-verify", "proxy-url")
 """What a user needs to know of a cluster beside its server."""
 
@@ -45,6 +47,15 @@ def entry(config: Mapping[str, Any], section: str, name: str | None) -> dict[str
             return dict(one)
     known = ", ".join(str(one.get("name")) for one in entries) or "none"
     raise ValueError(f"kubeconfig: no {section[:-1]} named {name!r} (there are: {known})")
+
+
+def server_port(admin: str) -> int:
+    """The port of the API server that a kubeconfig's current context names: 443 where its address has none.
+
+    Raises:
+        ValueError: `admin` is no kubeconfig, or the address is none.
+    """
+    return urls.urlsplit(str(_cluster(admin)["server"])).port or HTTPS_PORT
 
 
 def _cluster(admin: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from lab import acme, foreign, layout, toolchain
+from lab import acme, foreign, installed, layout, toolchain
 
 STACK = "lab"
 PLUGINS = {
@@ -88,14 +88,8 @@ def process_environment(lab: layout.Lab) -> dict[str, str]:
 def real_plugin(lab: layout.Lab, plugin: str) -> pathlib.Path | None:
     """The installed provider plugin of the SDK's version, brought into the lab's Pulumi home; or None."""
     version = importlib.metadata.version(PLUGINS[plugin])
-    name = f"resource-{plugin}-v{version}"
     theirs = pathlib.Path(os.environ.get("LAB_PLUGINS") or pathlib.Path.home() / ".pulumi" / "plugins")
-    if not (theirs / name / f"pulumi-resource-{plugin}").exists():
-        return None
-    ours = lab.folder("pulumi", "home", "plugins") / name
-    if not ours.exists():
-        ours.symlink_to(theirs / name)
-    return ours
+    return installed.bring(plugin, version, theirs, lab.folder("pulumi", "home", "plugins"))
 
 
 def prepare(lab: layout.Lab) -> None:

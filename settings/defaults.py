@@ -31,7 +31,7 @@ def fill(given: dict[str, Any], stack: str) -> dict[str, Any]:
     """
     raw: dict[str, Any] = {"environment": stack, **without_nulls(given)}
     environment = _good(checks.environment, raw["environment"]) or "environment"
-    for key in ("argocd", "addons", "gitops", "charts"):
+    for key in ("argocd", "addons", "gitops", "charts", "security"):
         raw.setdefault(key, {})
     raw.setdefault("availability", "high" if environment == "prd" else "single")
     _cluster(trees.mapping(raw.get("cluster")), environment, high=raw["availability"] == "high")

@@ -15,6 +15,7 @@ from settings import cluster as cluster_section
 from settings import dns as dns_section
 from settings import gitops as gitops_section
 from settings import production as production_section
+from settings import security as security_section
 
 SECRETS = {
     "kubeconfig": "kubeconfig of an existing cluster (cluster.provider existing)",
@@ -46,6 +47,10 @@ class Settings(base.Section):
     charts: gitops_section.Charts = base.section(
         says="Where charts come from.", example={"mirror": "https://charts.example.org"}
     )
+    security: security_section.Security = base.section(
+        says="How strictly the platform's own namespaces are held.",
+        example={"podSecurity": {"ingress-nginx": "baseline"}},
+    )
     app_owners: list[app_owners_section.AppOwner] = base.field(
         [], says="Who runs applications here.", example=[{"organization": "example", "namespaces": ["marketplace"]}]
     )
@@ -74,6 +79,19 @@ class Settings(base.Section):
         """The environment's main domain."""
         return self.dns.domains[0].name
 
+    @property
+    def platform_namespaces(self) -> list[str]:
+        """The namespaces of Argo CD and of every add-on that is on."""
+        addons = self.addons
+        wanted = {
+            "argocd": True,
+            "sealed-secrets": addons.sealed_secrets.enabled,
+            addons.ingress.controller: addons.ingress.enabled,
+            "external-dns": addons.external_dns.enabled,
+            "cert-manager": addons.cert_manager.enabled,
+        }
+        return [name for name, on in wanted.items() if on]
+
 
 def rules(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     """What is wrong between several keys."""
@@ -82,6 +100,7 @@ def rules(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     yield from argocd_section.rules(settings.argocd, settings.dns, secrets)
     yield from addons_section.rules(settings.addons, settings.dns, settings.gitops.repository)
     yield from gitops_section.rules(settings.gitops, secrets)
+    yield from security_section.rules(settings.security, settings.platform_namespaces)
     yield from app_owners_section.rules(settings.app_owners, settings.environment, settings.argocd)
 
 

@@ -14,6 +14,9 @@ from components.addons import addon, charts, ingress, production
 
 CLASS = "nginx"
 
+PORTS = ("http", "https", "webhook")
+"""The chart's names of the pods' ports for clients and for the API server."""
+
 CONFIG = {
     "large-client-header-buffers": "8 32k",
     # nginx has ignored these two since 1.19.7 in favour of the line above; the environments carry them.

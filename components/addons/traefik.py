@@ -24,6 +24,8 @@ NGINX_CLASS = "nginx"
 
 WEB, WEBSECURE = "web", "websecure"
 """The chart's entry points for HTTP and HTTPS."""
+OWN_PORTS = ("traefik", "metrics")
+"""The chart's ports that are not for clients."""
 PLAIN_HTTP = {"traefik.ingress.kubernetes.io/router.entrypoints": WEB}
 """Annotations of an Ingress of class `traefik` that is to be answered over plain HTTP, as ACME challenges are."""
 REDIRECTION = {
@@ -73,7 +75,7 @@ class TcpRoutes(pulumi.ComponentResource):
     def __init__(self, name: str, tcp_services: Mapping[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:addons:TcpRoutes", name, None, opts)
         for port, target in tcp_services.items():
-            manifests.Manifest(_entry_point(port), tcp_route(port, target), opts=options.child(self, opts))
+            manifests.Manifest(entry_point(port), tcp_route(port, target), opts=options.child(self, opts))
         self.register_outputs({})
 
 
@@ -107,7 +109,7 @@ def values(args: TraefikArgs) -> dict[str, Any]:
             WEB: {"http": {"maxHeaderBytes": HEADER_BYTES, "redirections": REDIRECTION}, **GRACEFUL},
             WEBSECURE: {"asDefault": True, "http": {"maxHeaderBytes": HEADER_BYTES}, **GRACEFUL},
             **{
-                _entry_point(port): {
+                entry_point(port): {
                     "port": inside,
                     "exposedPort": int(port),
                     "expose": {"default": True},
@@ -137,7 +139,8 @@ def _metrics(monitoring: production.Monitoring) -> dict[str, Any]:
     return {"prometheus": {"service": {"enabled": True}, **monitor}}
 
 
-def _entry_point(port: str) -> str:
+def entry_point(port: str) -> str:
+    """Name of the entry point for a port of `tcp_services`, and of the pods' port."""
     return f"tcp-{port}"
 
 
@@ -165,9 +168,9 @@ def tcp_route(port: str, target: str) -> dict[str, Any]:
     return {
         "apiVersion": "traefik.io/v1alpha1",
         "kind": "IngressRouteTCP",
-        "metadata": {"name": _entry_point(port), "namespace": namespace, "labels": {"purpose": "infra"}},
+        "metadata": {"name": entry_point(port), "namespace": namespace, "labels": {"purpose": "infra"}},
         "spec": {
-            "entryPoints": [_entry_point(port)],
+            "entryPoints": [entry_point(port)],
             "routes": [{"match": "HostSNI(`*`)", "services": [{"name": name, "port": _number(service_port)}]}],
         },
     }

@@ -3,7 +3,8 @@
 Both are apart from Argo CD's own release, since their lives differ. Argo CD has to outlive the add-ons, but
 these two need them to come and to go: cert-manager takes its finalizer off an unfinished challenge, or the
 namespace could never be deleted. The record need not go in time: external-dns's last run removes it, or it goes
-with its zone.
+with its zone. They wait side by side: cert-manager asks for the certificate of this name whether or not
+the Ingress has its address yet, and answers an http01 challenge by an Ingress of its own.
 https://argo-cd.readthedocs.io/en/stable/operator-manual/ingress/
 """
 
@@ -19,6 +20,10 @@ from components import manifests, options
 
 SERVICE, PORT = "argocd-server", "http"
 TLS_SECRET = "argocd-server-tls"  # noqa: S105 (a name)
+
+# Whether it holds an IP address or, as some load balancers give it, a host name. Left to itself the plugin also looks
+# for Endpoints of each path, and where a cluster has EndpointSlices only it looks for a minute.
+ADDRESS = {"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0]}"}
 
 # The deletion of the object ends when everything it owns is gone, down to the last challenge.
 FOREGROUND = {"pulumi.com/deletionPropagationPolicy": "foreground"}
@@ -56,13 +61,13 @@ class Access(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:gitops:Access", name, None, opts)
-        waiting = {} if args.wait else {"pulumi.com/skipAwait": "true"}
+        addressed = ADDRESS if args.wait else {"pulumi.com/skipAwait": "true"}
         self.ingress = manifests.Manifest(
             name,
             {
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "Ingress",
-                "metadata": _metadata(args, SERVICE, waiting),
+                "metadata": _metadata(args, SERVICE, addressed),
                 "spec": ingress_spec(args),
             },
             opts=options.child(self, opts, create=args.timeout),
@@ -78,7 +83,7 @@ class Access(pulumi.ComponentResource):
                     "metadata": _metadata(args, TLS_SECRET, ready),
                     "spec": certificate_spec(args, args.issuer),
                 },
-                opts=options.child(self, opts, depends_on=[self.ingress], create=args.timeout),
+                opts=options.child(self, opts, create=args.timeout),
             )
         self.register_outputs({"host": args.host})
 

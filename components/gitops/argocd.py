@@ -58,6 +58,8 @@ class ArgoCdArgs:
         admins: e-mail addresses or "organization:team" that are administrators.
         admin_enabled: whether the built-in `admin` may sign in.
         last: objects for the chart to carry along, Helm hooks that act when Argo CD goes (see `last_run`).
+        network_policies: let the chart make its NetworkPolicies. They open the server's ports, and every part's
+            metrics, to everybody, whatever other policies are there.
         values: extra Helm values, merged last (see `merge.deep`).
         mirror: chart repository URL to use instead of the chart's own.
         timeout_minutes: limit for install, upgrade and removal.
@@ -71,6 +73,7 @@ class ArgoCdArgs:
     admins: Sequence[str] = ()
     admin_enabled: bool = True
     last: Sequence[Mapping[str, Any]] = ()
+    network_policies: bool = True
     values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     mirror: str | None = None
     timeout_minutes: int = 10
@@ -145,7 +148,11 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
             # Kept CRDs would outlive a destroy. Pulumi removes its Applications before the release.
             "crds": {"install": True, "keep": False},
             # The chart makes `url` of it, and what else names Argo CD.
-            "global": {"domain": args.host, **args.production.priority()},
+            "global": {
+                "domain": args.host,
+                "networkPolicy": {"create": args.network_policies},
+                **args.production.priority(),
+            },
             "configs": {
                 "cm": _config(args),
                 # TLS ends at the ingress.

@@ -249,6 +249,40 @@ def test_a_custom_resource_waits_for_what_its_annotation_names(
     plugin.delete(made)
 
 
+def test_an_ingress_waits_for_endpoints_of_its_paths_unless_told_what_to_wait_for(
+    plugin: Plugin, api: cluster.Cluster, namespace: str
+) -> None:
+    token, where = "kubernetes:networking.k8s.io/v1:Ingress", f"/apis/networking.k8s.io/v1/namespaces/{namespace}"
+
+    def ingress(name: str, **annotations: str) -> dict[str, Any]:
+        backend = {"service": {"name": "web", "port": {"number": 80}}}
+        paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+        metadata = {"name": name, "namespace": namespace, "annotations": annotations}
+        return {"metadata": metadata, "spec": {"rules": [{"host": f"{name}.example.com", "http": {"paths": paths}}]}}
+
+    def addressed(name: str) -> None:
+        status = {"status": {"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}}}
+        path = f"{where}/ingresses/{name}"
+        engines.then(
+            lambda: api.find(path),
+            lambda: api.request("PATCH", f"{path}/status", status, content="application/merge-patch+json"),
+            30,
+            "the Ingress is there",
+        )
+
+    addressed("left-to-itself")
+    with pytest.raises(Failed) as failed:
+        plugin.create(token, "i", ingress("left-to-itself"), timeout=3)
+    assert failed.value.init is not None
+    assert "Ingress has at least one rule with an unavailable target endpoint." in failed.value.init.reasons
+    addressed("told")
+    told = ingress("told", **{"pulumi.com/waitFor": "jsonpath={.status.loadBalancer.ingress[0]}"})
+    assert plugin.create(token, "i", told, timeout=20).outputs["status"]["loadBalancer"]["ingress"]
+    api.request("POST", f"/api/v1/namespaces/{namespace}/endpoints", {"metadata": {"name": "web"}})
+    addressed("found")
+    assert plugin.create(token, "i", ingress("found"), timeout=20).outputs["status"]["loadBalancer"]["ingress"]
+
+
 def test_deletion_waits_for_finalizers_and_says_so(plugin: Plugin, api: cluster.Cluster, namespace: str) -> None:
     inputs = config_map(namespace)
     inputs["metadata"]["finalizers"] = ["x.io/never"]

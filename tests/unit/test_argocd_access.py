@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.gitops import access
+from lab.plugins.kubernetes import waitfor
 from tests import recording
 
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
@@ -30,6 +31,26 @@ def test_the_certificate_is_waited_for_and_kept_where_the_ingress_looks() -> Non
     spec = certificate.inputs["spec"]
     assert (spec["secretName"], spec["dnsNames"]) == ("argocd-server-tls", ["argocd.example.org"])
     assert spec["issuerRef"]["name"] == "letsencrypt-test-issuer"
+
+
+def test_any_kind_of_address_will_do_and_nothing_else_is_waited_for() -> None:
+    run = made(timeout="7m")
+    ingress = run.one(INGRESS)
+    assert ingress.timeouts["create"] == "7m"
+    checks = waitfor.parse(ingress.inputs["metadata"]["annotations"]["pulumi.com/waitFor"])
+    for addresses, ready in [
+        ([{"ip": "203.0.113.7"}], True),
+        ([{"hostname": "lb.example.com"}], True),
+        ([], False),
+        (None, False),
+    ]:
+        obj = {"status": {"loadBalancer": {"ingress": addresses} if addresses is not None else {}}}
+        assert all(check.check(obj)[0] for check in checks) == ready, addresses
+
+
+def test_the_certificate_is_not_held_up_by_the_ingress() -> None:
+    run = made()
+    assert not [urn for urn in run.one(CERTIFICATE).dependencies if "Ingress" in urn]
 
 
 def test_deletion_waits_for_what_the_objects_own() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import importlib.metadata
 import os
 import pathlib
 import shutil
@@ -47,12 +46,6 @@ def _own_networks(first: int, tmp_path: pathlib.Path, monkeypatch: pytest.Monkey
 @pytest.fixture
 def lab(tmp_path: pathlib.Path) -> layout.Lab:
     return layout.create(tmp_path / "lab")
-
-
-def install(folder: pathlib.Path, plugin: str, version: str) -> None:
-    home = folder / f"resource-{plugin}-v{version}"
-    home.mkdir(parents=True)
-    (home / f"pulumi-resource-{plugin}").touch(mode=0o755)
 
 
 def test_a_lab_is_found_again_as_it_was_made(lab: layout.Lab) -> None:
@@ -137,20 +130,6 @@ def test_stand_ins_serve_where_no_plugin_is_installed(lab: layout.Lab, monkeypat
     monkeypatch.setenv("LAB_PLUGINS", str(lab.home / "none"))
     attached = workspace.environment(lab)["PULUMI_DEBUG_PROVIDERS"]
     assert attached == ",".join(f"{name}:{lab.ports[f'plugin_{name}']}" for name in workspace.PLUGINS)
-
-
-@pytest.mark.usefixtures("_tools")
-def test_a_real_plugin_of_the_right_version_is_used_instead(lab: layout.Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    plugins = lab.home / "their-plugins"
-    monkeypatch.setenv("LAB_PLUGINS", str(plugins))
-    install(plugins, "aws", importlib.metadata.version("pulumi-aws"))
-    install(plugins, "tls", "1.0.0")
-    environment = workspace.environment(lab)
-    assert "aws:" not in environment["PULUMI_DEBUG_PROVIDERS"]
-    assert "tls:" in environment["PULUMI_DEBUG_PROVIDERS"], "a plugin of another version is not the SDK's"
-    brought = workspace.real_plugin(lab, "aws")
-    assert brought is not None
-    assert (brought / "pulumi-resource-aws").exists()
 
 
 @pytest.mark.usefixtures("_tools")

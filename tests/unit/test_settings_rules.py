@@ -54,6 +54,16 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"environment": "Prod_1"}, "environment", "cannot be an environment's name"),
     ({"environment": "a" * 21}, "environment", "1 to 20"),
     ({"environment": "ends-"}, "environment", "cannot be an environment's name"),
+    # The platform's namespaces
+    (
+        {"security": {"podSecurity": {"marketplace": "baseline"}}},
+        "security.podSecurity.marketplace",
+        "none of the plat",
+    ),
+    ({"security": {"podSecurity": {"traefik": "baseline"}}}, "security.podSecurity.traefik", "ingress-nginx, sealed"),
+    ({"security": {"podSecurity": {"argocd": "strict"}}}, "security.podSecurity.argocd", "restricted"),
+    ({"security": {"networkPolicies": {"ports": [70000]}}}, "security.networkPolicies.ports[0]", "at most 65535"),
+    ({"security": {"networkPolicies": {"scrapeFrom": ["A_b"]}}}, "security.networkPolicies.scrapeFrom[0]", "a-z"),
     ({"waitMinutes": 0}, "waitMinutes", "at least 1"),
     ({"waitMinutes": "soon"}, "waitMinutes", "whole number"),
     ({"clustr": {}}, "clustr", "did you mean cluster"),

@@ -6,7 +6,7 @@ import time
 import typing
 
 from lab.plugins import base
-from lab.plugins.kubernetes import cluster, model, readiness, waitfor
+from lab.plugins.kubernetes import cluster, ingress, model, readiness, waitfor
 
 DEFAULT_SECONDS = 600.0
 UNMET = "timed out waiting for the condition"
@@ -47,6 +47,8 @@ def until_ready(
     if found is None:
         return live
     rule, fixed = found
+    if readiness.key(live) == readiness.INGRESS:
+        rule = ingress.Waiting()
     related = _related(api, live)
 
     def late(last: model.Object, verdict: readiness.Verdict) -> tuple[str, list[str]]:
@@ -159,6 +161,8 @@ def _related(api: cluster.Cluster, live: model.Object) -> readiness.Related:
     def find(kind: str, name: str) -> list[model.Object]:
         if not name:
             return []
+        if name == readiness.ALL:
+            return api.items(_path(api, live, kind))
         if kind == "EndpointSlice":
             path = _path(api, live, kind, "discovery.k8s.io/v1")
             return api.items(path, labelSelector=f"kubernetes.io/service-name={name}")

@@ -32,6 +32,7 @@ spec:
       containers:
         - name: cert-manager-{{ .component }}
           image: {{ $values.imageRegistry }}/{{ $values.imageNamespace }}/cert-manager-{{ .component }}:{{ $root.Chart.AppVersion }}
+          securityContext: {{ include "lab.restricted" . }}
           args:
             {{- .args | trim | nindent 12 }}
           env:
