@@ -12,6 +12,7 @@ import pydantic
 import pydantic_core
 
 from settings import checks, defaults, errors, explain, model, trees
+from settings import written as written_values
 
 STAND_INS: dict[trees.Place, Any] = {
     ("cluster",): {"provider": "ionos", "kubernetesVersion": "1.34.3"},
@@ -25,35 +26,48 @@ OWNER_STAND_INS = {"organization": "missing-{}", "namespaces": ["missing-{}"]}
 """The same for one of `appOwners`, with its number: left out, it would change the others' numbers."""
 
 
-def parse(raw: Mapping[str, Any], stack: str, secrets_present: Collection[str] = ()) -> model.Settings:
+def parse(
+    raw: Mapping[str, Any],
+    stack: str,
+    secrets_present: Collection[str] = (),
+    written: written_values.Written | None = None,
+) -> model.Settings:
     """A stack's settings.
 
     Takes what stands below the project's namespace (keys without its prefix; mappings may be JSON texts, as
-    the engine hands them over), the stack's name, and which keys are there encrypted. Raises
-    `SettingsError` with every mistake there is, and nothing else.
+    the engine hands them over), the stack's name, which keys are there encrypted, and how the file writes it, where
+    that is known. Raises `SettingsError` with every mistake there is, and nothing else.
     """
     secrets = set(secrets_present)
+    written = written or written_values.Written()
     sections = _sections()
     mistakes = list(_top_level(raw, secrets))
-    given = {key: _decode(key, value) for key, value in raw.items() if key in sections and key not in secrets}
+    given = {key: decode(key, value) for key, value in raw.items() if key in sections and key not in secrets}
     given = {key: value for key, value in given.items() if value not in (None, "")}
+    for key in [key for key, value in given.items() if trees.is_deep(value)]:
+        mistakes.append(errors.Mistake(key, "it is nested too deeply", "write it flatter"))
+        del given[key]
     filled = defaults.fill(copy.deepcopy(given), stack)
     settings, found, doubtful = _salvage(filled)
 
     hidden = secrets & set(sections)
+    read = {**dict(written.dates(given)), **dict(written.doubts())}
+    doubts = {place: one for place, one in read.items() if not _is_covered(place, found) and place[0] not in hidden}
+    mistakes += doubts.values()
     derived: list[pydantic_core.ErrorDetails] = []
     for error in found:
-        if explain.place_of(error)[0] in hidden:
+        place = explain.place_of(error)
+        if place[0] in hidden or any(place[: len(one)] == one for one in doubts):
             continue
         if error["type"] == "missing" or _is_written(given, error):
-            mistakes.append(explain.mistake(error, filled))
+            mistakes.append(explain.mistake(error, filled, written.values))
         else:
             derived.append(error)
     if settings is not None:
-        paths = [*map(trees.text, doubtful), *hidden]
+        paths = [*map(trees.text, doubtful), *map(trees.text, doubts), *hidden]
         mistakes += [one for one in model.rules(settings, secrets) if not _rests_on(one, paths)]
     if not mistakes:
-        mistakes = [_about_default(explain.mistake(error, filled), stack) for error in derived]
+        mistakes = [_about_default(explain.mistake(error, filled, written.values), stack) for error in derived]
     if mistakes or settings is None:
         raise errors.SettingsError(stack, dict.fromkeys(mistakes))
     return settings
@@ -62,12 +76,12 @@ def parse(raw: Mapping[str, Any], stack: str, secrets_present: Collection[str] =
 def misspelt(full_keys: Iterable[str], project: str) -> Iterator[errors.Mistake]:
     """Keys whose namespace is nearly the project's: they belong to nobody, and Pulumi passes over them."""
     for full_key in full_keys:
-        namespace, _, key = full_key.partition(":")
-        if namespace != project and difflib.get_close_matches(namespace, [project], cutoff=0.8):
+        namespace, colon, key = full_key.partition(":")
+        if colon and namespace != project and difflib.get_close_matches(namespace, [project], cutoff=0.8):
             yield errors.Mistake(full_key, f"{namespace} is not this project", f"write {project}:{key}")
 
 
-def _decode(key: str, value: Any) -> Any:
+def decode(key: str, value: Any) -> Any:
     """What a stack file says: the engine hands over mappings as JSON, and writes numbers back as texts."""
     if not isinstance(value, str) or key == "environment":
         return value
@@ -154,6 +168,14 @@ def _is_written(given: dict[str, Any], error: pydantic_core.ErrorDetails) -> boo
         if not trees.has(parent, place[end]):
             return False
     return True
+
+
+def _is_covered(place: trees.Place, found: list[pydantic_core.ErrorDetails]) -> bool:
+    """Whether something around a place is wrong as a whole: an unknown key, whose values are not shown."""
+    wrong = [(explain.place_of(error), error["type"]) for error in found]
+    return any(
+        place[: len(one)] == one and (len(one) < len(place) or kind == "extra_forbidden") for one, kind in wrong
+    )
 
 
 def _rests_on(mistake: errors.Mistake, doubtful: list[str]) -> bool:
