@@ -77,6 +77,10 @@ def _admins(admins: Sequence[str], organization: str) -> Iterator[errors.Mistake
     """Groups of the organization that nobody is ever in: Argo CD compares names as Dex gives them."""
     for place, admin in enumerate(admins):
         prefix, _, team = admin.partition(":")
+        if " " in admin and not team:
+            problem = f"{admin} would never match: no name on GitHub has a space"
+            fix = f"write {organization}:{checks.team_slug(admin)} for a team, or an e-mail address"
+            yield errors.Mistake(f"argocd.rbac.admins[{place}]", problem, fix, ("argocd.github",))
         if team and prefix.lower() == organization.lower():
             good = f"{organization}:{checks.team_slug(team)}"
             if admin != good:

@@ -23,6 +23,8 @@ TAGS = "tag:yaml.org,2002:"
 TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),), "timestamp": (scalars.Date,),
 }  # fmt: skip
+TAB = re.compile(r"(?<=[:,\[{-])\t+|(?<=[^\s])[ \t]*\t[ \t]*(?=#|\r|\n|$)|\t+(?=\r|\n|$)")
+"""Tabs behind a `:`, before a comment and at the end of a line; inside of words and of indentation they are refused."""
 INDENTATION = "mend it; indentation is by spaces, texts with `: ` or `#` in quotes"
 
 
@@ -77,7 +79,7 @@ def read(content: bytes) -> Document:
     text = _text(content)
     found = Document()
     try:
-        root = _compose(text)
+        root = _composed(text)
         if root is not None:
             found.content = _strip(_Builder().build(root), (), found, [0])
     except yaml.MarkedYAMLError as error:
@@ -106,6 +108,18 @@ def _said(error: yaml.MarkedYAMLError) -> str:
     if "undefined alias" in problem:
         problem = "an alias (*) whose anchor (&) is not above it; a text that begins with * stands in quotes"
     return "no valid YAML: " + re.sub(r"(['\"])(?!<)(?:(?!\1).){5,}\1", "a word", problem)
+
+
+def _composed(text: str) -> _Node | None:
+    """The root of the first document; tabs that Pulumi takes for blanks, and PyYAML does not, are blanks."""
+    while True:
+        try:
+            return _compose(text)
+        except yaml.scanner.ScannerError as error:
+            blank = TAB.search(text, error.problem_mark.index) if error.problem_mark else None
+            if blank is None or blank.start() != error.problem_mark.index:
+                raise
+            text = f"{text[: blank.start()]}{' ' * len(blank[0])}{text[blank.end() :]}"
 
 
 def _compose(text: str) -> _Node | None:
@@ -210,7 +224,7 @@ def _scalar(node: _Node) -> _Scalar:
     kind = (node.tag or "").removeprefix(TAGS)
     if kind == "binary":
         try:
-            return _Scalar(base64.b64decode(node.value).decode(), node.value, plain=False)
+            return _Scalar(base64.b64decode(node.value, validate=True).decode(), node.value, plain=False)
         except ValueError:
             raise Broken("no valid YAML: !!binary is no base64 of a text", "write the text", node.mark) from None
     if kind not in TYPES:

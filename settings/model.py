@@ -88,6 +88,7 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     elif not where.cert_manager.enabled:
         problem = "nobody makes Argo CD's certificate"
         yield errors.Mistake("addons.certManager.enabled", problem, "provide the Secret of its Ingress yourself")
+    yield from addons_section.warnings(where, settings.dns)
     yield from gitops_section.warnings(settings.gitops, secrets)
     yield from app_owners_section.warnings(settings.app_owners, settings.confirm_removal, settings.argocd)
     unused = {

@@ -173,9 +173,7 @@ def _is_written(given: dict[str, Any], error: pydantic_core.ErrorDetails) -> boo
 def _is_covered(place: trees.Place, found: list[pydantic_core.ErrorDetails]) -> bool:
     """Whether something around a place is wrong as a whole: an unknown key, whose values are not shown."""
     wrong = [(explain.place_of(error), error["type"]) for error in found]
-    return any(
-        place[: len(one)] == one and (len(one) < len(place) or kind == "extra_forbidden") for one, kind in wrong
-    )
+    return any(place[: len(one)] == one and (len(one) < len(place) or kind == "extra_forbidden") for one, kind in wrong)
 
 
 def _rests_on(mistake: errors.Mistake, doubtful: list[str]) -> bool:

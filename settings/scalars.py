@@ -29,7 +29,9 @@ DECIMAL = re.compile(r"[1-9][0-9]*|0")
 POINT_FIRST = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 TIME = r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]+))?"
-DATE = re.compile(rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})(?:(?:[Tt]{TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}}))|(?: +{TIME}))?")
+DATE = re.compile(
+    rf"([0-9]{{4}})-([0-9]{{1,2}})-([0-9]{{1,2}})(?:(?:[Tt]{TIME}(Z|[+-][0-9]{{2}}:[0-9]{{2}}))|(?: +{TIME}))?"
+)
 READ_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)? [+-][0-9]{4} \S+")
 """What the program is given where a date stands."""
 MOST_DIGITS = 400
@@ -65,6 +67,9 @@ def as_json(value: Any) -> Any:
     """A resolved value as it comes to the program: whole floats as int, dates as text."""
     if isinstance(value, Date):
         return value.text
+    if isinstance(value, int) and value >= 2**63:
+        # Read a second time, as JSON: there it is none of Go's whole numbers.
+        value = float(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return int(decimal.Decimal(repr(value)))
     return value
@@ -99,9 +104,9 @@ def doubt(text: str, free_form: bool = False) -> tuple[str, str] | None:
     if re.match(r"0[0-9]", digits):
         mode = free_form and isinstance(value, int)
         return None if mode else (f"{text} is read as the number {read}", f"{quoted}, or write {read}")
-    if "e" in digits.lower() and not digits.lower().startswith("0x"):
-        return f"{text} is read as the number {read}", f"{quoted}, or write {read}"
-    if abs(value) > EXACT or (isinstance(value, float) and decimal.Decimal(digits) != decimal.Decimal(repr(abs(value)))):
+    if abs(value) > EXACT or (
+        isinstance(value, float) and decimal.Decimal(digits) != decimal.Decimal(repr(abs(value)))
+    ):
         return f"{text} is read as a number and loses digits", quoted
     return None
 
