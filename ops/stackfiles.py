@@ -7,8 +7,6 @@ import pathlib
 import re
 from typing import Any
 
-import yaml
-
 import settings
 from settings import documents, trees
 
@@ -45,8 +43,8 @@ def names(folder: pathlib.Path) -> list[str]:
 def project(folder: pathlib.Path) -> str:
     """The project's name: the namespace of its settings. Raises `Unreadable`."""
     try:
-        return str(yaml.safe_load((folder / "Pulumi.yaml").read_text("utf-8"))["name"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return str(documents.read((folder / "Pulumi.yaml").read_bytes()).content["name"])
+    except (OSError, documents.Broken, KeyError, TypeError):
         text = f"{folder} has no Pulumi.yaml with a name: give the project's folder by --directory"
         raise Unreadable(text) from None
 

@@ -49,10 +49,8 @@ def repository(value: str) -> str:
 def charts(value: str) -> str:
     """A chart repository: https, http, or oci for a registry."""
     address = _place(web_address(value, ("https", "http", "oci")))
-    parts = urls.urlsplit(address)
-    if parts.scheme == "oci" and parts.port and _is_ip(parts.hostname or ""):
-        problem = f"{checks.show(value)} is no registry to Argo CD, which looks for a name before a port"
-        raise base.refuse(problem, "write the registry's name")
+    if address.startswith("oci://"):
+        _named(value, address.removeprefix("oci://"))
     return address
 
 
@@ -62,8 +60,17 @@ def source(value: str) -> str:
         return charts(value)
     host = value.partition("/")[0]
     if BARE.fullmatch(value) and ("." in host or ":" in host) and host not in FORGES:
+        _named(value, value)
         return value.rstrip("/")
     return repository(value)
+
+
+def _named(value: str, bare: str) -> None:
+    """Refuse a registry by its address and port: to Argo CD all of these are one and the same, an empty text."""
+    host, colon, _ = bare.partition("/")[0].rpartition(":")
+    if colon and _is_ip(host.strip("[]")):
+        problem = f"{checks.show(value)} is no registry to Argo CD, which looks for a name before a port"
+        raise base.refuse(problem, "write the registry's name")
 
 
 def _place(value: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import re
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ ALREADY_SHOWN = 32
 """Exit code after which the language host adds no error of its own (seen: 1 brings a second, empty one)."""
 
 
+CONFIG_FILE = "PULUMI_OPTION_CONFIG_FILE"
+"""The engine's variable for a stack file elsewhere; of its option `--config-file` the program is told nothing."""
 DOUBTFUL = re.compile(rb"(?<![\w.:/\"'-])([-+]?0[0-9_xXoObB]|[0-9]{4}-[0-9]|[-+]?[0-9._]+[eE]|[-+]?[0-9_.]{16})")
 """What a file has where something in it may not be read as it was meant: only then it is read a second time."""
 
@@ -58,7 +61,8 @@ def load() -> model.Settings:
     mistakes = list(reading.misspelt(given, project))
     try:
         stack = pulumi.get_stack()
-        settings = reading.parse(raw, stack, encrypted, as_written(pathlib.Path(f"Pulumi.{stack}.yaml"), project, raw))
+        file = pathlib.Path(os.environ.get(CONFIG_FILE) or f"Pulumi.{stack}.yaml")
+        settings = reading.parse(raw, stack, encrypted, as_written(file, project, raw))
     except errors.SettingsError as error:
         mistakes += error.mistakes
         settings = None

@@ -87,7 +87,7 @@ OCI = "oci://"
 def repository_url(chart: Chart, mirror: str | None = None) -> str:
     """Where Argo CD fetches `chart` from: its own repository, or the mirror that holds every chart.
 
-    A registry without `oci://`: with it, Argo CD reads the chart as plain manifests' OCI source and ignores its name.
+    A registry without `oci://`: with it, Argo CD takes the address for an artifact and passes over the chart's name.
     https://argo-cd.readthedocs.io/en/stable/user-guide/helm/#helm-oci-registries
     """
     return mirror.rstrip("/").removeprefix(OCI) if mirror else chart.repository

@@ -209,3 +209,28 @@ def test_of_two_documents_the_engine_reads_one_and_the_check_says_so(pulumi: Pul
     assert {key: entry["value"] for key, entry in read.items()} == {"p:a": "x"}
     with pytest.raises(documents.Broken, match="second document"):
         documents.read(content)
+
+
+def test_the_program_says_what_was_written(pulumi: Pulumi) -> None:
+    program = pulumi.folder / "__main__.py"
+    program.write_text(
+        f"import sys\nsys.path.insert(0, {str(stackfiles.PROJECT)!r})\nimport settings\nsettings.load()\n"
+    )
+    text = """\
+config:
+  p:cluster: {provider: existing, name: a, kubeconfigPath: b}
+  p:dns: {domains: [good.org]}
+  p:gitops: {revision: 0891234}
+  p:confirmRemoval: [0815]
+  p:waitMinutes: 010
+"""
+    (pulumi.folder / "Pulumi.x.yaml").write_text(text + pulumi.salt)
+    done = pulumi.run("preview", "--stack", "x")
+    assert done.returncode != 0
+    for words in (
+        'gitops.revision: 0891234 is read as the number 891234 → put it in quotes: "0891234"',
+        'confirmRemoval[0]: 0815 is read as the number 815 → put it in quotes: "0815"',
+        'waitMinutes: 010 is read as the number 8 → put it in quotes: "010", or write 8',
+        "3 mistakes",
+    ):
+        assert words in done.stdout, done.stdout + done.stderr

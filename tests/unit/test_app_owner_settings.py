@@ -232,6 +232,7 @@ def test_an_owner_deploys_from_a_registry(address: str) -> None:
     [
         ("github.com/example/apps", "write https://github.com/example/apps"),
         ("https://github.com/example/apps/tree/main/x", "write https://github.com/example/apps;"),
+        ("10.0.0.1:5000/example/charts", "write the registry's name"),
         ("HTTPS://github.com/example/apps", "write https://github.com/example/apps"),
         ("git@git.example.org:2222/example/apps", "write ssh://git@git.example.org:2222/example/apps"),
     ],
