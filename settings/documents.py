@@ -25,6 +25,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 TAB = re.compile(r"(?<=[:,\[{-])\t+|(?<=[^\s])[ \t]*\t[ \t]*(?=#|\r|\n|$)|\t+(?=\r|\n|$)")
 """Tabs behind a `:`, before a comment and at the end of a line; inside of words and of indentation they are refused."""
+NO_ANCHOR = "an alias (*) whose anchor (&) is not above it; a text that begins with * stands in quotes"
 INDENTATION = "mend it; indentation is by spaces, texts with `: ` or `#` in quotes"
 
 
@@ -104,10 +105,7 @@ def _text(content: bytes) -> str:
 
 def _said(error: yaml.MarkedYAMLError) -> str:
     """What is wrong with the syntax, without words of the file: a password that begins with * is an alias to YAML."""
-    problem = str(error.problem)
-    if "undefined alias" in problem:
-        problem = "an alias (*) whose anchor (&) is not above it; a text that begins with * stands in quotes"
-    return "no valid YAML: " + re.sub(r"(['\"])(?!<)(?:(?!\1).){5,}\1", "a word", problem)
+    return "no valid YAML: " + re.sub(r"(['\"])(?!<)(?:(?!\1).){5,}\1", "a word", str(error.problem))
 
 
 def _composed(text: str) -> _Node | None:
@@ -115,15 +113,15 @@ def _composed(text: str) -> _Node | None:
     while True:
         try:
             return _compose(text)
-        except yaml.scanner.ScannerError as error:
-            blank = TAB.search(text, error.problem_mark.index) if error.problem_mark else None
-            if blank is None or blank.start() != error.problem_mark.index:
+        except yaml.MarkedYAMLError as error:
+            blank = TAB.match(text, error.problem_mark.index) if error.problem_mark else None
+            if blank is None:
                 raise
             text = f"{text[: blank.start()]}{' ' * len(blank[0])}{text[blank.end() :]}"
 
 
 def _compose(text: str) -> _Node | None:
-    events = cast(Iterator[Any], yaml.parse(text, Loader=yaml.SafeLoader))
+    events: Iterator[Any] = cast(Any, yaml).parse(text, Loader=yaml.SafeLoader)
     anchors: dict[str, _Node] = {}
     documents = 0
     root: _Node | None = None
@@ -142,7 +140,7 @@ def _node(event: Any, events: Iterator[Any], anchors: dict[str, _Node], levels: 
         raise Broken("it is nested too deeply", "write it flatter", event.start_mark)
     if isinstance(event, yaml.AliasEvent):
         if event.anchor not in anchors:
-            raise yaml.composer.ComposerError(None, None, "found undefined alias", event.start_mark)
+            raise Broken(f"no valid YAML: {NO_ANCHOR}", "put the text in quotes, or write the anchor", event.start_mark)
         return _Node("alias", event.start_mark, value=str(event.anchor), target=anchors[event.anchor])
     node = _Node("scalar", event.start_mark, tag=event.tag)
     if event.anchor is not None:

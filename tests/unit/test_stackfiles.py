@@ -250,7 +250,8 @@ def test_a_date_is_known_without_the_file_too() -> None:
 PIECES = st.sampled_from([
     "<<: *a", "*a", "&a ", "- ", "  ", "\n", ": ", "{", "}", "[", "]", ",", "'", '"', "#", "? ", "!!int ", "!x ",
     "---\n", "\t", "\r", "0815", "1e3", "2024-01-01", "~", ".inf", "\ufeff", "ä", "\U0001f600", "\x00", "\x85", "|",
-    ">", "%", "@", "secure: x", "x" * 300, "9" * 500, "environment: [a]\n", "true", "5: 1", "-", "[[[[[", "p:dns: ", "p:",
+    ">", "%", "@", "secure: x", "x" * 300, "9" * 500, "environment: [a]\n", "true", "5: 1", "-", "[[[[[",
+    "p:dns: ", "p:",
 ])  # fmt: skip
 WHOLE = """\
 config:
