@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import difflib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import pydantic
 import pydantic_core
 
-from settings import checks, defaults, errors, explain, model, trees
+from settings import checks, defaults, errors, explain, model, scalars, trees
 from settings import written as written_values
 
 STAND_INS: dict[trees.Place, Any] = {
@@ -51,8 +52,7 @@ def parse(
     settings, found, doubtful = _salvage(filled)
 
     hidden = secrets & set(sections)
-    read = {**dict(written.dates(given)), **dict(written.doubts())}
-    doubts = {place: one for place, one in read.items() if not _is_covered(place, found) and place[0] not in hidden}
+    doubts = _doubts(written, given, found)
     mistakes += doubts.values()
     derived: list[pydantic_core.ErrorDetails] = []
     for error in found:
@@ -170,10 +170,20 @@ def _is_written(given: dict[str, Any], error: pydantic_core.ErrorDetails) -> boo
     return True
 
 
-def _is_covered(place: trees.Place, found: list[pydantic_core.ErrorDetails]) -> bool:
-    """Whether something around a place is wrong as a whole: an unknown key, whose values are not shown."""
-    wrong = [(explain.place_of(error), error["type"]) for error in found]
-    return any(place[: len(one)] == one and (len(one) < len(place) or kind == "extra_forbidden") for one, kind in wrong)
+def _doubts(
+    written: written_values.Written, given: dict[str, Any], found: list[pydantic_core.ErrorDetails]
+) -> dict[trees.Place, errors.Mistake]:
+    """What is read as something else, by place; not inside of what is wrong as a whole, whose values are not shown."""
+    wrong = {explain.place_of(error): error["type"] for error in found}
+    doubts: dict[trees.Place, errors.Mistake] = {}
+    for place, one in (*written.dates(given), *written.doubts()):
+        around = any(place[:end] in wrong for end in range(1, len(place)))
+        if place[0] not in given or around or wrong.get(place) == "extra_forbidden":
+            continue
+        # Where no number is good, none is to be written.
+        fix = one.fix.partition(scalars.OR_WRITE)[0] if place in wrong else one.fix
+        doubts[place] = dataclasses.replace(one, fix=fix)
+    return doubts
 
 
 def _rests_on(mistake: errors.Mistake, doubtful: list[str]) -> bool:

@@ -86,6 +86,10 @@ def as_key(value: Any) -> str:
     return str(value)
 
 
+OR_WRITE = ", or write "
+"""Between the fix for a text and the one for a number."""
+
+
 def doubt(text: str, free_form: bool = False) -> tuple[str, str] | None:
     """Problem and fix, where what is read is probably not what is meant; None where nothing speaks for that.
 
@@ -103,7 +107,7 @@ def doubt(text: str, free_form: bool = False) -> tuple[str, str] | None:
     digits = text.lstrip("+-").replace("_", "")
     if re.match(r"0[0-9]", digits):
         mode = free_form and isinstance(value, int)
-        return None if mode else (f"{text} is read as the number {read}", f"{quoted}, or write {read}")
+        return None if mode else (f"{text} is read as the number {read}", f"{quoted}{OR_WRITE}{read}")
     if abs(value) > EXACT or (
         isinstance(value, float) and decimal.Decimal(digits) != decimal.Decimal(repr(abs(value)))
     ):

@@ -149,12 +149,16 @@ def test_a_secret_in_plain_text_is_never_shown(text: str, check: Check) -> None:
 
 
 def test_values_of_unknown_keys_are_not_shown(check: Check) -> None:
+    for text in ("  p:clustr: 0815123499\n", "  p:clustr: {a: 0815123499}\n"):
+        assert "0815" not in str(check(GOOD + text))
     (said,) = check(GOOD + "  p:argocd: {pasword: 0815123499, x: {y: 2024-01-01}}\n")["mistakes"][:1]
     assert "unknown key" in said
     assert "0815" not in str(check(GOOD + "  p:argocd: {pasword: 0815123499}\n"))
 
 
 def test_a_doubtful_value_is_one_mistake(check: Check) -> None:
+    (said,) = check(GOOD + "  p:gitops: {revision: 0891234}\n")["mistakes"]
+    assert said.endswith('→ put it in quotes: "0891234"'), "the number is refused as well"
     assert len(check(GOOD.replace('"1.34.3"', "01.34"))["mistakes"]) == 1
     assert len(check(GOOD.replace("good.org", "2024-01-01"))["mistakes"]) == 1, "and its host is not wrong as well"
 
