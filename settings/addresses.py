@@ -48,6 +48,9 @@ def repository(value: str) -> str:
 
 def charts(value: str) -> str:
     """A chart repository: https, http, or oci for a registry."""
+    if BARE.fullmatch(value) and "." in value.partition("/")[0]:
+        fix = f"write oci://{value} for a registry, https://{value} for a chart repository"
+        raise base.refuse(f"{checks.show(value)} is no URL", fix)
     address = _place(web_address(value, ("https", "http", "oci")))
     if address.startswith("oci://"):
         _named(value, address.removeprefix("oci://"))

@@ -31,7 +31,9 @@ class Rbac(base.Section):
         "role:readonly", says='Role of everybody who signs in; "" for none.', example="role:readonly"
     )
     admins: list[Annotated[str, pydantic.AfterValidator(checks.subject)]] = base.field(
-        [], says="E-mail addresses and `organization:team` groups with all rights.", example=["DOME-Marketplace:devops"]
+        [],
+        says="E-mail addresses, `organization:team` and other providers' groups (spaces are fine) with all rights.",
+        example=["DOME-Marketplace:devops"],
     )
 
 

@@ -239,6 +239,8 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"gitops": {"repository": "git@host:2222/o/r"}}, "gitops.repository", "write ssh://git@host:2222/o/r"),
     ({"gitops": {"repository": "https://g.org/o/r#x"}}, "gitops.repository", "without the part behind #"),
     ({"charts": {"mirror": "oci://user:hunter2@example.org/x"}}, "charts.mirror", "a user or a password"),
+    ({"charts": {"mirror": "ghcr.io/a/charts"}}, "charts.mirror", "write oci://ghcr.io/a/charts"),
+    ({"charts": {"mirror": "OCI://ghcr.io/a/charts"}}, "charts.mirror", "write oci://ghcr.io/a/charts"),
     ({"charts": {"mirror": "oci://10.0.0.1:5000/x"}}, "charts.mirror", "write the registry's name"),
     ({"charts": {"mirror": "ftp://example.org"}}, "charts.mirror", "no URL"),
     # Secrets in plain text
