@@ -132,7 +132,7 @@ class OwnerArgocd(base.Section):
     """The organization's own corner of Argo CD: an AppProject of its name, limited to its namespaces."""
 
     repositories: list[Annotated[str, pydantic.AfterValidator(_source)]] = base.field(
-        says="Git and chart repositories it deploys from, registries as its Applications write them (`ghcr.io/a/charts`);"
+        says="Git and chart repositories it deploys from, registries as in its Applications (`ghcr.io/a/charts`);"
         " `*` stands for any name in the last part of the path.",
         example=["https://github.com/example/apps"],
         min_length=1,
