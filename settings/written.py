@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from settings import defaults, errors, model, scalars, trees
+from settings import defaults, errors, scalars, trees
 
 NAMES = re.compile(r"tag|version|\w*(Tag|Version)")
 """Keys of chart values whose number is a name: 1.10 is another version than 1.1."""
@@ -35,8 +35,7 @@ class Written:
         of_keys = ((place, scalars.key_doubt(text)) for place, text in self.keys.items())
         of_values = ((place, scalars.doubt(text, _is_free_form(place))) for place, text in self.values.items())
         for place, doubt in itertools.chain(of_keys, of_values):
-            # A secret in plain text is refused without being shown.
-            if doubt and place[0] not in model.SECRETS:
+            if doubt:
                 yield place, errors.Mistake(trees.text(place), *doubt)
 
     @staticmethod
