@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -74,15 +75,30 @@ def report(directory: pathlib.Path, stack: str) -> dict[str, Any]:
     found = stackfiles.read(file, stackfiles.project(directory))
     mistakes, warnings = list(found.mistakes), []
     mine, others = neighbours.of_section(stack, found.raw.get("dns")), neighbours.others(directory, stack)
-    unreadable = any(one.path == "file" or one.path.startswith("line ") for one in mistakes)
-    if not unreadable:
+    if found.readable:
         try:
-            warnings = list(settings.warnings(settings.parse(found.raw, stack, found.encrypted), found.encrypted))
+            read = settings.parse(found.raw, stack, found.encrypted, found.written)
+            warnings = [*settings.warnings(read, found.encrypted), *found.written.warnings()]
             warnings += neighbours.warnings(mine, others)
         except settings.SettingsError as error:
-            mistakes += error.mistakes
+            wrong, unseen = _beside_esc(error.mistakes, found)
+            mistakes, warnings = mistakes + wrong, unseen
         mistakes += neighbours.mistakes(mine, others)
     return {"stack": stack, "file": file.name, "mistakes": _plain(mistakes), "warnings": _plain(warnings)}
+
+
+def _beside_esc(
+    mistakes: Iterable[settings.Mistake], found: stackfiles.StackFile
+) -> tuple[list[settings.Mistake], list[settings.Mistake]]:
+    """Mistakes of a file, and instead of what it does not say at all a warning where Pulumi ESC may say it."""
+    if not found.environments:
+        return list(mistakes), []
+    wrong = [one for one in mistakes if stackfiles.has(found.raw, one.path)]
+    absent = ", ".join(dict.fromkeys(one.path for one in mistakes if one not in wrong))
+    if not absent:
+        return wrong, []
+    problem = f"values of Pulumi ESC ({', '.join(found.environments)}) are not seen here; not in this file: {absent}"
+    return wrong, [settings.Mistake("environment", problem, "run `pulumi preview`, which sees and checks them")]
 
 
 def _plain(mistakes: list[settings.Mistake]) -> list[dict[str, str]]:

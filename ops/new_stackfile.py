@@ -10,6 +10,7 @@ import yaml
 
 import settings
 from ops import neighbours, stackfiles
+from settings import documents
 
 SCHEMA = "# yaml-language-server: $schema="
 
@@ -121,8 +122,8 @@ def text(answers: Answers, folder: pathlib.Path, kept: dict[str, Any] | None = N
 def keep(file: pathlib.Path) -> dict[str, Any]:
     """What must outlive a file that is written over: its encryption and its encrypted settings."""
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = documents.read(file.read_bytes()).content
+    except (OSError, documents.Broken):
         text = f"{file.name} cannot be read, so its encrypted secrets would be lost: mend it, or move it away"
         raise stackfiles.Unreadable(text) from None
     if not isinstance(content, dict):
@@ -171,7 +172,7 @@ def _schema_line(folder: pathlib.Path) -> str:
     """The line by which editors check a stack file, as the files that are there have it."""
     for stack in stackfiles.names(folder):
         file = folder / f"Pulumi.{stack}.yaml"
-        first = file.read_text("utf-8").partition("\n")[0] if file.exists() else ""
+        first = file.read_text("utf-8", errors="replace").partition("\n")[0] if file.exists() else ""
         if first.startswith(SCHEMA):
             return first + "\n"
     return ""

@@ -7,9 +7,8 @@ import pathlib
 import re
 from typing import Any
 
-import yaml
-
 import settings
+from settings import documents, trees
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
@@ -27,6 +26,12 @@ class StackFile:
     raw: dict[str, Any] = dataclasses.field(default_factory=dict)
     encrypted: set[str] = dataclasses.field(default_factory=set)
     mistakes: list[settings.Mistake] = dataclasses.field(default_factory=list)
+    written: settings.Written = dataclasses.field(default_factory=settings.Written)
+    """How its values and keys that are no texts are written."""
+    readable: bool = True
+    """Whether it is a stack file at all; the rest of it may be wrong."""
+    environments: tuple[str, ...] = ()
+    """Pulumi ESC environments that it takes further values from."""
 
 
 def names(folder: pathlib.Path) -> list[str]:
@@ -38,8 +43,8 @@ def names(folder: pathlib.Path) -> list[str]:
 def project(folder: pathlib.Path) -> str:
     """The project's name: the namespace of its settings. Raises `Unreadable`."""
     try:
-        return str(yaml.safe_load((folder / "Pulumi.yaml").read_text("utf-8"))["name"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        return str(documents.read((folder / "Pulumi.yaml").read_bytes()).content["name"])
+    except (OSError, documents.Broken, KeyError, TypeError):
         text = f"{folder} has no Pulumi.yaml with a name: give the project's folder by --directory"
         raise Unreadable(text) from None
 
@@ -52,41 +57,61 @@ def read(file: pathlib.Path, namespace: str) -> StackFile:
         found.mistakes.append(settings.Mistake(path, problem, fix))
 
     try:
-        content = yaml.load(file.read_text("utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
-        wrong(
-            line,
-            f"no valid YAML: {error.problem}",
-            "mend it; indentation is by spaces, texts with `: ` or `#` in quotes",
-        )
+        document = documents.read(file.read_bytes())
+    except documents.Broken as error:
+        wrong(error.place, error.problem, error.fix)
+        found.readable = False
         return found
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        wrong("file", f"it cannot be read ({type(error).__name__})", "write it anew, in UTF-8")
+    except OSError as error:
+        wrong("file", f"it cannot be read ({type(error).__name__})", "make it readable for yourself")
+        found.readable = False
         return found
-    if content is None:
-        content = {}
+    content = {} if document.content is None else document.content
     if not isinstance(content, dict):
         wrong("file", "it is no mapping", "begin it with `config:`")
+        found.readable = False
         return found
     for key in content:
-        if key not in TOP:
-            wrong(str(key), "unknown key beside config", settings.suggestion(str(key), TOP))
+        # Keys of one's own hold what aliases take from; Pulumi passes over them.
+        if key not in TOP and not key.startswith("x-"):
+            wrong(key, "unknown key beside config", settings.suggestion(key, TOP))
     values = content.get("config")
     if values is not None and not isinstance(values, dict):
         wrong("config", "it is no mapping", f"write keys below it, such as `{namespace}:cluster:`")
         values = None
+    found.environments = _environments(content.get("environment"))
     for full_key, value in (values or {}).items():
-        prefix, colon, key = str(full_key).partition(":")
-        if not colon:
-            wrong(f"config.{full_key}", "the key has no namespace", f"write {namespace}:{full_key}")
-        elif prefix == namespace:
+        key = _key(full_key, namespace)
+        if key is None:
+            first, _, rest = full_key.partition(":")
+            if ":" in rest.removeprefix("config:"):
+                wrong(f"config.{full_key}", "a key has one colon", f"write {first}:{rest.rpartition(':')[2]}")
+        elif key in found.raw:
+            wrong(f"config.{full_key}", f"{key} stands here twice", "remove one of them")
+        else:
             found.raw[key] = value
+            found.written.take(document.written, document.keys, ("config", full_key), key)
             if _has_encrypted(value):
                 found.encrypted.add(key)
-    found.mistakes += settings.misspelt(map(str, values or {}), namespace)
+    found.mistakes += settings.misspelt(values or {}, namespace)
     return found
+
+
+def _key(full_key: str, namespace: str) -> str | None:
+    """The setting that a key means: Pulumi puts the project's name before one that has no namespace."""
+    prefix, colon, key = full_key.partition(":")
+    if not colon:
+        return full_key
+    return key.removeprefix("config:") if prefix == namespace and ":" not in key.removeprefix("config:") else None
+
+
+def _environments(value: Any) -> tuple[str, ...]:
+    """Names of what `environment` imports: a list, or a mapping with `imports` and values."""
+    if isinstance(value, dict):
+        return _environments(value.get("imports")) or ("environment",)
+    if not isinstance(value, list):
+        return () if value is None else (str(value),)
+    return tuple(str(next(iter(one), "")) if isinstance(one, dict) else str(one) for one in value)
 
 
 def _has_encrypted(value: Any) -> bool:
@@ -97,30 +122,11 @@ def _has_encrypted(value: Any) -> bool:
     return (set(value) == {"secure"} and isinstance(value["secure"], str)) or any(map(_has_encrypted, value.values()))
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML as Pulumi does: yes, no, on, off, times and dates are texts; a key stands once; keys are texts."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str | int | float | bool):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
-            if key in seen and key_node.tag != "tag:yaml.org,2002:merge":
-                problem = f"the key {settings.show(key)} stands here twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        mapping = super().construct_mapping(node, deep=deep)
-        return {key if isinstance(key, str) else str(key): value for key, value in mapping.items()}
+def has(raw: Any, path: str) -> bool:
+    """Whether the file says anything at the place of a mistake, such as `dns.domains[0]`."""
+    return path in _paths(raw, ())
 
 
-_SCALARS = {
-    "tag:yaml.org,2002:bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "tag:yaml.org,2002:int": (r"[-+]?[0-9][0-9_]*|0x[0-9a-fA-F_]+|0o?[0-7_]+", "-+0123456789"),
-}
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in pairs if tag not in (*_SCALARS, "tag:yaml.org,2002:timestamp")]
-    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _tag, (_pattern, _firsts) in _SCALARS.items():
-    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_firsts))
+def _paths(value: Any, place: trees.Place) -> set[str]:
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return {trees.text(place)}.union(*(_paths(each, (*place, key)) for key, each in entries))

@@ -32,6 +32,12 @@ python -m ops config check sbx
 ```
 
 which says every mistake at once, and asks no cloud.
+
+Both read YAML as Pulumi does. Aliases and merges (`<<: *base`) are fine; what they take from may stand at the top of
+the file under a key that begins with `x-`. `yes`, `no`, `on` and `off` are texts. Put names, versions, commits and
+account ids in quotes: without them `0123` is 83, `0815` is 815, `1.10` is 1.1, and `2024-01-01` becomes a longer text;
+such values are refused with what was written. Of values from Pulumi ESC (`environment:`) `config check` knows nothing,
+and says so; `pulumi preview` checks them too.
 """
 SECRETS = """\
 ## Secrets

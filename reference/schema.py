@@ -79,6 +79,8 @@ def stack_file(project: str) -> dict[str, Any]:
         "type": "object",
         "required": ["config"],
         "additionalProperties": False,
+        # Where aliases take from; Pulumi passes over it.
+        "patternProperties": {"^x-": {}},
         "properties": {
             "config": {
                 "description": f"Settings (`{project}:…`), and settings of Pulumi and of providers (`aws:region`).",

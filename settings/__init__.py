@@ -27,6 +27,7 @@ from settings.gitops import Charts, Gitops
 from settings.model import SECRETS, Settings, warnings
 from settings.program import Secrets, load, load_secrets, reveal, stop
 from settings.reading import misspelt, parse
+from settings.written import Written
 
 __all__ = [
     "SECRETS",
@@ -55,6 +56,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Toleration",
+    "Written",
     "load",
     "load_secrets",
     "misspelt",

@@ -7,12 +7,18 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from settings import base, checks, dns, errors, ownership, tcp_services
+from settings import addresses, base, checks, dns, errors, ownership, tcp_services
 
 LETS_ENCRYPT = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
     "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
 }
+FORBIDDEN_MAIL = ("example.com", "example.net", "example.org")
+NOT_PUBLIC = (
+    "in-addr.arpa", "ip6.arpa", "home.arpa", "local", "localhost", "localdomain", "test", "invalid", "example",
+    "internal", "intranet", "private", "corp", "home", "lan", "onion", "alt",
+)  # fmt: skip
+"""Reverse zones, names that are set apart (RFC 6761, RFC 8375, ICANN's `internal`), and those that companies use."""
 Minutes = Annotated[int, pydantic.Field(ge=1, le=120)]
 
 
@@ -118,14 +124,16 @@ class Issuer(base.Section):
 
 
 def _acme_server(value: str) -> str:
-    return value if value in LETS_ENCRYPT else checks.web_address(value)
+    return value if value in LETS_ENCRYPT else addresses.web_address(value)
 
 
 class CertManager(Addon):
     """Makes and renews certificates."""
 
     email: Annotated[str, pydantic.AfterValidator(checks.email)] | None = base.field(
-        None, says="Where the certificate authority writes to when something expires.", example="ops@example.org"
+        None,
+        says="Where the certificate authority writes to when something expires.",
+        example="ops@dome-marketplace.org",
     )
     server: Annotated[str, pydantic.AfterValidator(_acme_server)] = base.field(
         "staging",
@@ -180,3 +188,28 @@ def rules(addons: Addons, domains: dns.Dns, repository: str | None) -> Iterator[
         yield errors.Mistake("addons.ingress.nginxClass", problem, "remove it, or write controller: traefik", rests_on)
     yield from tcp_services.rules(addons.ingress.tcp_services, addons.ingress.controller)
     yield from ownership.rules(addons.external_dns.values)
+
+
+def warnings(addons: Addons, domains: dns.Dns) -> Iterator[errors.Mistake]:
+    """What Let's Encrypt refuses: it takes names of public domains only."""
+    manager = addons.cert_manager
+    if not manager.enabled or manager.server not in LETS_ENCRYPT:
+        return
+    path = "addons.certManager.email"
+    host = (manager.email or "").rpartition("@")[2].lower()
+    if host in FORBIDDEN_MAIL or host.endswith(tuple(f".{name}" for name in FORBIDDEN_MAIL)):
+        yield errors.Mistake(path, f"Let's Encrypt refuses addresses at {host}", "write the team's own, or remove it")
+    elif found := manager.email and _not_public(host):
+        yield errors.Mistake(
+            path, f"Let's Encrypt refuses addresses below .{found}", "write a public one, or remove it"
+        )
+    for place, domain in enumerate(domains.domains):
+        if found := _not_public(domain.name):
+            problem = f"Let's Encrypt issues nothing below .{found}"
+            fix = "choose a public domain, or an ACME server of your own in addons.certManager.server"
+            yield errors.Mistake(f"dns.domains[{place}]", problem, fix)
+
+
+def _not_public(host: str) -> str | None:
+    """The part of a name below which there are no public ones."""
+    return next((name for name in NOT_PUBLIC if f".{host}".endswith(f".{name}")), None)

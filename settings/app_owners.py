@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from settings import addresses, base, checks, errors
 from settings import argocd as argocd_section
-from settings import base, checks, errors
 
 RESERVED = ("default", "argocd", "sealed-secrets", "ingress-nginx", "traefik", "external-dns", "cert-manager")
 """Namespaces of the cluster and of the platform, besides `kube-*`; whether an add-on is on or off."""
@@ -31,16 +31,14 @@ CLUSTER_KINDS = frozenset({
 COMPUTE = r"((requests|limits)\.)?(cpu|memory|ephemeral-storage)"
 COUNTED = (
     r"pods|services(\.loadbalancers|\.nodeports)?|secrets|configmaps|persistentvolumeclaims|replicationcontrollers"
-    r"|resourcequotas|count/[a-z0-9.-]+"
+    r"|resourcequotas|count/[a-z0-9.-]+|(requests\.)?hugepages-[0-9]+[KMGTPE]i"
 )
 QUOTA = re.compile(
     rf"{COMPUTE}|{COUNTED}|([a-z0-9.-]+\.storageclass\.storage\.k8s\.io/)?(requests\.storage|persistentvolumeclaims)"
     r"|requests\.[a-z0-9.-]+/[A-Za-z0-9._-]+"
 )
 KIND = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?([A-Z][A-Za-z0-9]*|\*)")
-SUFFIXES = {"m": "0.001", "k": "1e3", "M": "1e6", "G": "1e9", "T": "1e12"} | {
-    f"{unit}i": str(1024**power) for power, unit in enumerate("KMGT", 1)
-}
+POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 
 def namespace_name(value: str) -> str:
@@ -77,10 +75,11 @@ def _number(value: Any) -> Any:
 
 
 def _source(value: str) -> str:
-    address = checks.repository(value)
+    address = addresses.source(value)
     if found := re.search(r"[?\[\]{}!\\]", address):
         raise base.refuse(f"{found[0]} is a pattern to Argo CD", "write the address out, with no other pattern than *")
-    owner, _, last = re.sub(r"^(\w+://[^/]*/?|[^/:]+:)", "", address).strip("/").rpartition("/")
+    # A registry without `oci://` has its host before the first slash.
+    owner, _, last = re.sub(r"^(\w+://[^/]*/?|[^/]+@[^/:]+:|[^/@]+/)", "", address).strip("/").rpartition("/")
     # In several parts at once it would match `..` as well, which git follows out of the owner's repositories.
     if "*" in address.removesuffix(last) or (not owner and "*" in last) or "**" in last:
         fix = "write out host and owner, with * in the last part alone: https://github.com/example/*"
@@ -133,7 +132,8 @@ class OwnerArgocd(base.Section):
     """The organization's own corner of Argo CD: an AppProject of its name, limited to its namespaces."""
 
     repositories: list[Annotated[str, pydantic.AfterValidator(_source)]] = base.field(
-        says="Git and chart repositories it deploys from; `*` stands for any name in the last part of the path.",
+        says="Git and chart repositories it deploys from, registries as in its Applications (`ghcr.io/a/charts`);"
+        " `*` stands for any name in the last part of the path.",
         example=["https://github.com/example/apps"],
         min_length=1,
     )
@@ -269,5 +269,10 @@ def _without_default(quota: str, limits: Limits | None) -> str | None:
 
 def amount(quantity: str) -> decimal.Decimal:
     """What a Kubernetes quantity stands for."""
-    found = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity)
-    return decimal.Decimal(found[1]) * decimal.Decimal(SUFFIXES.get(found[2], "1")) if found else decimal.Decimal(0)
+    found = checks.QUANTITY.fullmatch(quantity)
+    if not found:
+        return decimal.Decimal(0)
+    number, suffix = decimal.Decimal(found["number"]), found["suffix"] or ""
+    if suffix.endswith("i"):
+        return number * 1024 ** ("KMGTPE".index(suffix[0]) + 1)
+    return number.scaleb(POWERS.get(suffix) or int(suffix[1:] or 0))

@@ -31,7 +31,9 @@ class Rbac(base.Section):
         "role:readonly", says='Role of everybody who signs in; "" for none.', example="role:readonly"
     )
     admins: list[Annotated[str, pydantic.AfterValidator(checks.subject)]] = base.field(
-        [], says="E-mail addresses and `organization:team` groups with all rights.", example=["DOME-Marketplace:devops"]
+        [],
+        says="E-mail addresses, `organization:team` and other providers' groups (spaces are fine) with all rights.",
+        example=["DOME-Marketplace:devops"],
     )
 
 
@@ -77,6 +79,10 @@ def _admins(admins: Sequence[str], organization: str) -> Iterator[errors.Mistake
     """Groups of the organization that nobody is ever in: Argo CD compares names as Dex gives them."""
     for place, admin in enumerate(admins):
         prefix, _, team = admin.partition(":")
+        if " " in admin and not team:
+            problem = f"{admin} would never match: no name on GitHub has a space"
+            fix = f"write {organization}:{checks.team_slug(admin)} for a team, or an e-mail address"
+            yield errors.Mistake(f"argocd.rbac.admins[{place}]", problem, fix, ("argocd.github",))
         if team and prefix.lower() == organization.lower():
             good = f"{organization}:{checks.team_slug(team)}"
             if admin != good:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import re
-from urllib import parse as urls
 
 from settings import base
 
@@ -20,7 +18,7 @@ WINDOW_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
 ZONE_ID = re.compile(r"Z[A-Z0-9]{4,31}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 ROLE = re.compile(r"(role:[A-Za-z0-9_-]+)?")
-QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+QUANTITY = re.compile(r"(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?")
 GITHUB_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 GITHUB_TEAM = re.compile(r"[a-z0-9_-]{1,100}")
 
@@ -134,9 +132,9 @@ def domain(value: str) -> str:
     if "://" in value or "/" in value:
         raise base.refuse(problem, "write the name alone, without scheme and path, such as example.org")
     if not value.isascii():
-        with contextlib.suppress(UnicodeError):
-            example = f"write its ASCII form, {value.encode('idna').decode()}"
-        raise base.refuse(problem, example)
+        form = ascii_form(value)
+        fix = f"write its ASCII form, {form}" if form else "write letters and digits only: no registry has such a name"
+        raise base.refuse(problem, fix)
     if value != value.lower().strip().strip("."):
         raise base.refuse(problem, f"write {value.lower().strip().strip('.') or 'example.org'}")
     labels = value.split(".")
@@ -147,6 +145,17 @@ def domain(value: str) -> str:
     if len(value) > 253 or not all(HOST_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise base.refuse(problem, f"{example}: parts of a-z, 0-9 and -, with dots between")
     return value
+
+
+def ascii_form(name: str) -> str | None:
+    """A domain name with other letters as DNS has it (IDNA 2008: `ß` is a letter of its own); None for no name."""
+    # Imported late: hardly any name needs its tables.
+    import idna
+
+    try:
+        return idna.encode(name.strip().strip("."), uts46=True).decode()
+    except (UnicodeError, ValueError):
+        return None
 
 
 def zone_id(value: str) -> str:
@@ -167,32 +176,14 @@ def region(value: str) -> str:
 
 def email(value: str) -> str:
     """Good enough to catch what is none; deliverability is nobody's to check here."""
-    if not re.fullmatch(r"[^@\s,\"<>]+@[^@\s,\"<>]+\.[A-Za-z0-9-]{2,}", value):
-        raise base.refuse(f"{show(value)} is no e-mail address", "write one such as ops@example.org")
+    if not re.fullmatch(r"[^@\s,\"<>]+@[^@\s,\"<>]+\.[^@\s,\"<>.]{2,}", value):
+        raise base.refuse(f"{show(value)} is no e-mail address", "write one such as ops@dome-marketplace.org")
+    if not value.isascii():
+        local, _, host = value.rpartition("@")
+        form = ascii_form(host) if local.isascii() else None
+        fix = f"write {local}@{form}" if form else "write one of ASCII letters, such as ops@dome-marketplace.org"
+        raise base.refuse(f"{show(value)} is no e-mail address that Let's Encrypt takes", fix)
     return value
-
-
-def web_address(value: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
-    """A URL with a host and without a password in it."""
-    try:
-        parts = urls.urlsplit(value)
-        good = parts.scheme in schemes and bool(parts.hostname) and not re.search(r"\s", value)
-        secret = bool(parts.password or (parts.username and parts.scheme != "ssh"))
-        parts.port  # noqa: B018  (raises when it is no number)
-    except ValueError:
-        good = secret = False
-    if secret:
-        raise base.refuse("it carries a user or a password, and stack files are public", "write it without")
-    if not good:
-        raise base.refuse(f"{show(value)} is no URL", f"write one that begins with {schemes[0]}://")
-    return value
-
-
-def repository(value: str) -> str:
-    """A Git repository as Argo CD takes it: https, http, ssh, or git@host:path."""
-    if re.fullmatch(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s:]+", value):
-        return value
-    return web_address(value, ("https", "http", "ssh"))
 
 
 def repository_path(value: str) -> str:
@@ -236,7 +227,7 @@ def label_value(value: str) -> str:
 
 def subject(value: str) -> str:
     """Somebody in Argo CD's policy, which is lines of comma-separated values: neither may be inside."""
-    if not re.fullmatch(r"[^\s,\"']+", value):
+    if not re.fullmatch(r"[^\s,\"']+( [^\s,\"']+)*", value):
         raise base.refuse(f"{show(value)} is no user or group", "write an e-mail address or `organization:team`")
     return value
 

@@ -6,7 +6,7 @@ import difflib
 import json
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pydantic_core
@@ -36,16 +36,23 @@ def place_of(error: pydantic_core.ErrorDetails) -> trees.Place:
     return tuple(part for part in loc if part != "[key]")
 
 
-def mistake(error: pydantic_core.ErrorDetails, raw: dict[str, Any]) -> errors.Mistake:
-    """One error of the models, in words. Values of unknown keys are never shown: they may be secrets."""
+def mistake(
+    error: pydantic_core.ErrorDetails, raw: dict[str, Any], written: Mapping[trees.Place, str] | None = None
+) -> errors.Mistake:
+    """One error of the models, in words; `written`: how the file writes what is no text.
+
+    Values of unknown keys are never shown: they may be secrets.
+    """
     place = place_of(error)
-    problem, fix = _words(error, place, raw)
+    problem, fix = _words(error, place, raw, written or {})
     if isinstance(trees.at(raw, place[:-1]), str):
         place = place[:-1]  # a text that stands for a mapping, as a domain's name does
     return errors.Mistake(trees.text(place), problem, fix)
 
 
-def _words(error: pydantic_core.ErrorDetails, place: trees.Place, raw: dict[str, Any]) -> tuple[str, str]:
+def _words(
+    error: pydantic_core.ErrorDetails, place: trees.Place, raw: dict[str, Any], written: Mapping[trees.Place, str]
+) -> tuple[str, str]:
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     example = _example(place, raw)
     if kind == "setting":
@@ -56,9 +63,16 @@ def _words(error: pydantic_core.ErrorDetails, place: trees.Place, raw: dict[str,
     if kind == "missing":
         return "it is missing", f"write {place[-1]}: {example}"
     if kind in KINDS:
-        if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
-            return f"{value} is read as a number, not as a text", f"put it in quotes, such as {example}"
+        if kind == "string_type" and isinstance(value, int | float):
+            text = written.get(place) or written.get(place[:-1])
+            what = "true or false" if isinstance(value, bool) else "a number"
+            fix = f'put it in quotes: "{text}"' if text else f"put it in quotes as it was meant, such as {example}"
+            return f"{text or checks.show(value)} is read as {what}, not as a text", fix
+        if value is None and isinstance(place[-1], int):
+            return "the list has an empty item", f"remove its `-`, or write what is meant behind it, such as {example}"
         meant = _meant(KINDS[kind], value) or example
+        if isinstance(place[-1], int):
+            return f"it must be {KINDS[kind]}, not {_kind_of(value)}", f"write one such as {meant}"
         return f"it must be {KINDS[kind]}, not {_kind_of(value)}", f"write {place[-1]}: {meant}"
     if kind == "greater_than_equal":
         return f"{value} is too little", f"write at least {context['ge']}"
@@ -124,7 +138,8 @@ def _example(place: trees.Place, raw: dict[str, Any]) -> str:
     for name, field in section.model_fields.items() if section else ():
         if names and (field.alias or name) == names[-1] and field.examples:
             example: Any = field.examples[0]
-            return json.dumps(trees.items(example)[0] if isinstance(place[-1], int) else example)
+            items = trees.items(example) if isinstance(place[-1], int) else []
+            return json.dumps(items[0] if items else example)
     return "a value of the right kind"
 
 

@@ -8,7 +8,7 @@ from urllib import parse as urls
 
 import pydantic
 
-from settings import base, checks, errors
+from settings import addresses, base, checks, errors
 
 CREDENTIALS = ("gitopsAppKey", "gitopsDeployKey", "gitopsToken")
 """Secret keys of which a private repository needs one."""
@@ -28,7 +28,7 @@ class GithubApp(base.Section):
 class Gitops(base.Section):
     """The Git repository that describes what runs in the environment."""
 
-    repository: Annotated[str, pydantic.AfterValidator(checks.repository)] | None = base.field(
+    repository: Annotated[str, pydantic.AfterValidator(addresses.repository)] | None = base.field(
         None, says="Its URL, without credentials.", example="https://github.com/DOME-Marketplace/dome-gitops"
     )
     revision: str = base.field(
@@ -68,9 +68,9 @@ class Gitops(base.Section):
 class Charts(base.Section):
     """Where Helm charts come from."""
 
-    mirror: Annotated[str, pydantic.AfterValidator(checks.web_address)] | None = base.field(
+    mirror: Annotated[str, pydantic.AfterValidator(addresses.charts)] | None = base.field(
         None,
-        says="A chart repository that has every chart, instead of the projects' own ones.",
+        says="A chart repository (oci:// for a registry) that has every chart, instead of the projects' own ones.",
         example="https://charts.example.org",
     )
 

@@ -131,6 +131,7 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     if where.external_dns.enabled and not {"txtPrefix", "txtSuffix"} & set(where.external_dns.values):
         yield from ownership.at_the_apex(where.external_dns.txt_prefix)
     yield from production_section.warnings(settings)
+    yield from addons_section.warnings(where, settings.dns)
     yield from gitops_section.warnings(settings.gitops, secrets)
     yield from app_owners_section.warnings(settings.app_owners, settings.confirm_removal, settings.argocd)
     unused = {

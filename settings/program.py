@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from settings import errors, model, reading
+from settings import documents, errors, model, reading, trees, written
 
 if TYPE_CHECKING:
     import pulumi
 
 ALREADY_SHOWN = 32
 """Exit code after which the language host adds no error of its own (seen: 1 brings a second, empty one)."""
+
+
+CONFIG_FILE = "PULUMI_OPTION_CONFIG_FILE"
+"""The engine's variable for a stack file elsewhere; of its option `--config-file` the program is told nothing."""
+DOUBTFUL = re.compile(rb"(?<![\w.:/\"'-])([-+]?0[0-9_xXoObB]|[0-9]{4}-[0-9]|[-+]?[0-9._]+[eE]|[-+]?[0-9_.]{16})")
+"""What a file has where something in it may not be read as it was meant: only then it is read a second time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +60,9 @@ def load() -> model.Settings:
         raw[key] = None if key in model.SECRETS else value
     mistakes = list(reading.misspelt(given, project))
     try:
-        settings = reading.parse(raw, pulumi.get_stack(), encrypted)
+        stack = pulumi.get_stack()
+        file = pathlib.Path(os.environ.get(CONFIG_FILE) or f"Pulumi.{stack}.yaml")
+        settings = reading.parse(raw, stack, encrypted, as_written(file, project, raw))
     except errors.SettingsError as error:
         mistakes += error.mistakes
         settings = None
@@ -59,6 +71,24 @@ def load() -> model.Settings:
     for warning in model.warnings(settings, encrypted):
         pulumi.log.warn(str(warning))
     return settings
+
+
+def as_written(file: pathlib.Path, project: str, given: Mapping[str, Any]) -> written.Written:
+    """How the stack file writes what the engine has read from it: of `0123` only 83 comes here.
+
+    Nothing, where there is no such file (`--config-file`), and for each setting that says something else there.
+    """
+    found = written.Written()
+    try:
+        content = file.read_bytes()
+        document = documents.read(content) if DOUBTFUL.search(content) else documents.Document()
+    except (OSError, documents.Broken):
+        return found
+    for full_key, value in trees.mapping(trees.mapping(document.content).get("config")).items():
+        key = full_key.removeprefix(f"{project}:")
+        if key in given and reading.decode(key, given[key]) in (value, reading.decode(key, value)):
+            found.take(document.written, document.keys, ("config", full_key), key)
+    return found
 
 
 def load_secrets() -> Secrets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import difflib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,7 +12,8 @@ from typing import Any
 import pydantic
 import pydantic_core
 
-from settings import checks, defaults, errors, explain, model, trees
+from settings import checks, defaults, errors, explain, model, scalars, trees
+from settings import written as written_values
 
 STAND_INS: dict[trees.Place, Any] = {
     ("cluster",): {"provider": "ionos", "kubernetesVersion": "1.34.3"},
@@ -25,35 +27,47 @@ OWNER_STAND_INS = {"organization": "missing-{}", "namespaces": ["missing-{}"]}
 """The same for one of `appOwners`, with its number: left out, it would change the others' numbers."""
 
 
-def parse(raw: Mapping[str, Any], stack: str, secrets_present: Collection[str] = ()) -> model.Settings:
+def parse(
+    raw: Mapping[str, Any],
+    stack: str,
+    secrets_present: Collection[str] = (),
+    written: written_values.Written | None = None,
+) -> model.Settings:
     """A stack's settings.
 
     Takes what stands below the project's namespace (keys without its prefix; mappings may be JSON texts, as
-    the engine hands them over), the stack's name, and which keys are there encrypted. Raises
-    `SettingsError` with every mistake there is, and nothing else.
+    the engine hands them over), the stack's name, which keys are there encrypted, and how the file writes it, where
+    that is known. Raises `SettingsError` with every mistake there is, and nothing else.
     """
     secrets = set(secrets_present)
+    written = written or written_values.Written()
     sections = _sections()
     mistakes = list(_top_level(raw, secrets))
-    given = {key: _decode(key, value) for key, value in raw.items() if key in sections and key not in secrets}
+    given = {key: decode(key, value) for key, value in raw.items() if key in sections and key not in secrets}
     given = {key: value for key, value in given.items() if value not in (None, "")}
+    for key in [key for key, value in given.items() if trees.is_deep(value)]:
+        mistakes.append(errors.Mistake(key, "it is nested too deeply", "write it flatter"))
+        del given[key]
     filled = defaults.fill(copy.deepcopy(given), stack)
     settings, found, doubtful = _salvage(filled)
 
     hidden = secrets & set(sections)
+    doubts = _doubts(written, given, found)
+    mistakes += doubts.values()
     derived: list[pydantic_core.ErrorDetails] = []
     for error in found:
-        if explain.place_of(error)[0] in hidden:
+        place = explain.place_of(error)
+        if place[0] in hidden or any(place[: len(one)] == one for one in doubts):
             continue
         if error["type"] == "missing" or _is_written(given, error):
-            mistakes.append(explain.mistake(error, filled))
+            mistakes.append(explain.mistake(error, filled, written.values))
         else:
             derived.append(error)
     if settings is not None:
-        paths = [*map(trees.text, doubtful), *hidden]
+        paths = [*map(trees.text, doubtful), *map(trees.text, doubts), *hidden]
         mistakes += [one for one in model.rules(settings, secrets) if not _rests_on(one, paths)]
     if not mistakes:
-        mistakes = [_about_default(explain.mistake(error, filled), stack) for error in derived]
+        mistakes = [_about_default(explain.mistake(error, filled, written.values), stack) for error in derived]
     if mistakes or settings is None:
         raise errors.SettingsError(stack, dict.fromkeys(mistakes))
     return settings
@@ -62,12 +76,12 @@ def parse(raw: Mapping[str, Any], stack: str, secrets_present: Collection[str] =
 def misspelt(full_keys: Iterable[str], project: str) -> Iterator[errors.Mistake]:
     """Keys whose namespace is nearly the project's: they belong to nobody, and Pulumi passes over them."""
     for full_key in full_keys:
-        namespace, _, key = full_key.partition(":")
-        if namespace != project and difflib.get_close_matches(namespace, [project], cutoff=0.8):
+        namespace, colon, key = full_key.partition(":")
+        if colon and namespace != project and difflib.get_close_matches(namespace, [project], cutoff=0.8):
             yield errors.Mistake(full_key, f"{namespace} is not this project", f"write {project}:{key}")
 
 
-def _decode(key: str, value: Any) -> Any:
+def decode(key: str, value: Any) -> Any:
     """What a stack file says: the engine hands over mappings as JSON, and writes numbers back as texts."""
     if not isinstance(value, str) or key == "environment":
         return value
@@ -154,6 +168,22 @@ def _is_written(given: dict[str, Any], error: pydantic_core.ErrorDetails) -> boo
         if not trees.has(parent, place[end]):
             return False
     return True
+
+
+def _doubts(
+    written: written_values.Written, given: dict[str, Any], found: list[pydantic_core.ErrorDetails]
+) -> dict[trees.Place, errors.Mistake]:
+    """What is read as something else, by place; not inside of what is wrong as a whole, whose values are not shown."""
+    wrong = {explain.place_of(error): error["type"] for error in found}
+    doubts: dict[trees.Place, errors.Mistake] = {}
+    for place, one in (*written.dates(given), *written.doubts()):
+        around = any(place[:end] in wrong for end in range(1, len(place)))
+        if place[0] not in given or around or wrong.get(place) == "extra_forbidden":
+            continue
+        # Where no number is good, none is to be written.
+        fix = one.fix.partition(scalars.OR_WRITE)[0] if place in wrong else one.fix
+        doubts[place] = dataclasses.replace(one, fix=fix)
+    return doubts
 
 
 def _rests_on(mistake: errors.Mistake, doubtful: list[str]) -> bool:

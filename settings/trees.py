@@ -8,6 +8,10 @@ Place = tuple[str | int, ...]
 """Keys and list positions from the top: `("cluster", "defaultPool", "publicIps", 0)`."""
 
 
+MOST_LEVELS = 100
+"""How deep a file may be nested; Python itself gives up not far beyond."""
+
+
 def mapping(value: Any) -> dict[str, Any]:
     """The value if it is a mapping, else an empty one that belongs to nobody."""
     return cast(dict[str, Any], value) if isinstance(value, dict) else {}
@@ -39,6 +43,14 @@ def remove(value: Any, place: Place) -> bool:
         return False
     del parent[place[-1]]
     return True
+
+
+def is_deep(value: Any) -> bool:
+    """Whether something is nested deeper than any setting, and too deep to be copied."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [below for each in level for below in (*mapping(each).values(), *items(each))]
+    return bool(level)
 
 
 def text(place: Place) -> str:

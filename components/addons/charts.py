@@ -8,6 +8,7 @@ https://docs.renovatebot.com/modules/manager/regex/
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +81,21 @@ IONOS_WEBHOOK = Image(
 ALL = (ARGO_CD, SEALED_SECRETS, INGRESS_NGINX, TRAEFIK, EXTERNAL_DNS, CERT_MANAGER)
 
 
+OCI = "oci://"
+
+
 def repository_url(chart: Chart, mirror: str | None = None) -> str:
-    """Where `chart` is fetched from: its own repository, or the mirror that holds every chart."""
-    return mirror.rstrip("/") if mirror else chart.repository
+    """Where Argo CD fetches `chart` from: its own repository, or the mirror that holds every chart.
+
+    A registry without `oci://`: with it, Argo CD takes the address for an artifact and passes over the chart's name.
+    https://argo-cd.readthedocs.io/en/stable/user-guide/helm/#helm-oci-registries
+    """
+    return mirror.rstrip("/").removeprefix(OCI) if mirror else chart.repository
+
+
+def release_source(chart: Chart, mirror: str | None = None) -> dict[str, Any]:
+    """The inputs of a Helm release that say where its chart is; in a registry it is named by its whole address."""
+    if mirror and mirror.startswith(OCI):
+        return {"chart": f"{mirror.rstrip('/')}/{chart.name}", "version": chart.version}
+    repository = {"repo": repository_url(chart, mirror)}
+    return {"chart": chart.name, "version": chart.version, "repositoryOpts": repository}

@@ -104,9 +104,7 @@ class ArgoCd(pulumi.ComponentResource):
                 "name": RELEASE,
                 "namespace": args.namespace,
                 "createNamespace": False,
-                "chart": charts.ARGO_CD.name,
-                "version": charts.ARGO_CD.version,
-                "repositoryOpts": {"repo": charts.repository_url(charts.ARGO_CD, args.mirror)},
+                **charts.release_source(charts.ARGO_CD, args.mirror),
                 "values": values(args),
                 "timeout": args.timeout_minutes * 60,
                 # Not atomic: a failed install stays to be looked at, and the next run upgrades it.

@@ -143,6 +143,11 @@ def test_a_mirror_holds_every_chart() -> None:
     assert mirrored == {"http://mirror.example/charts"}
 
 
+def test_a_registry_is_named_to_argo_cd_without_its_scheme() -> None:
+    mirrored = {charts.repository_url(chart, "oci://harbor.example/charts/") for chart in charts.ALL}
+    assert mirrored == {"harbor.example/charts"}, "with it Argo CD takes the address for an image of manifests"
+
+
 # --- sealed-secrets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from typing import Any
 
 import pytest
@@ -29,8 +30,11 @@ PROJECTS = ("default", "platform", root.NAME)
 EVERYBODYS = (
     "https://github.com/*", "https://github.com/exam*", "https://github.com/*/x", "https://github.com/ex*/x",
     "https://git*.com/example/x", "https://github.com/example/*/*", "https://github.com/example/**",
-    "git@github.com:*", "git@github.com:exam*/x", "ssh://git@github.com/*/x",
+    "git@github.com:*", "git@github.com:exam*/x", "ssh://git@github.com/*/x", "ghcr.io/*", "oci://ghcr.io/*",
+    "ghcr.io/exam*/x", "localhost:5000/*",
 )  # fmt: skip
+BARE = ("ghcr.io/example/charts", "ghcr.io/example/*", "harbor.example.org:8443/team/charts", "oci://ghcr.io/example/*")
+"""Chart repositories in registries, as Argo CD's Applications write them."""
 PATTERNS = ("https://github.com/?*", "https://github.com/[a-z]*/x", "https://github.com/{a,*}/x")
 
 
@@ -214,3 +218,60 @@ def test_quantities_compare_by_what_they_stand_for() -> None:
     ordered = ["100m", "0.5", "1", "1k", "1Ki", "1M", "1Mi", "1G", "1Gi"]
     amounts = [app_owners.amount(one) for one in ordered]
     assert amounts == sorted(set(amounts))
+
+
+@pytest.mark.parametrize("address", BARE)
+def test_an_owner_deploys_from_a_registry(address: str) -> None:
+    (found,) = parse(owners(owner(argocd={"repositories": [address]}))).app_owners
+    assert found.argocd is not None
+    assert found.argocd.repositories == [address], "Argo CD compares it with what the Application says"
+
+
+@pytest.mark.parametrize(
+    ("address", "fix"),
+    [
+        ("github.com/example/apps", "write https://github.com/example/apps"),
+        ("https://github.com/example/apps/tree/main/x", "write https://github.com/example/apps;"),
+        ("10.0.0.1:5000/example/charts", "write the registry's name"),
+        ("HTTPS://github.com/example/apps", "write https://github.com/example/apps"),
+        ("git@git.example.org:2222/example/apps", "write ssh://git@git.example.org:2222/example/apps"),
+    ],
+)
+def test_an_owners_repository_comes_with_its_good_form(address: str, fix: str) -> None:
+    found = mistakes(owners(owner(argocd={"repositories": [address]})))
+    assert fix in found["appOwners[0].argocd.repositories[0]"].fix
+
+
+# kubernetes/apimachinery: resource.ParseQuantity
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1Pi", 1024**5), ("1Ei", 1024**6), ("1e9", 10**9), ("1E3", 1000), ("1E", 10**18), ("1P", 10**15), ("5.", 5),
+        ("100m", "0.1"), ("1u", "0.000001"), ("1n", "0.000000001"), (".5", "0.5"), ("0.5Gi", 2**29), ("1k", 1000),
+        ("1Ki", 1024), ("12e-1", "1.2"),
+    ],
+)  # fmt: skip
+def test_a_quantity_is_what_kubernetes_reads(text: str, value: int | str) -> None:
+    assert parse(owners(owner(quota={"limits.memory": text}))).app_owners[0].quota == {"limits.memory": text}
+    assert app_owners.amount(text) == decimal.Decimal(value)
+
+
+@pytest.mark.parametrize("text", ["1e3m", "1KI", "1ki", "-1", "1 Gi", "Inf", "", ".", "1GB", "0x1"])
+def test_what_kubernetes_refuses_is_no_quantity(text: str) -> None:
+    assert "no amount" in str(mistakes(owners(owner(quota={"pods": text}))))
+
+
+@pytest.mark.parametrize("name", ["hugepages-2Mi", "requests.hugepages-1Gi"])
+def test_huge_pages_are_bounded_by_a_quota(name: str) -> None:
+    assert parse(owners(owner(quota={name: "1Gi"}))).app_owners[0].quota == {name: "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("who", "fix"),
+    [("Example:Platform Team", "write Example:platform-team"), ("Platform Team", "write Example:platform-team")],
+)
+def test_a_team_of_github_is_called_by_its_slug(who: str, fix: str) -> None:
+    found = mistakes(merged(GITHUB, {"argocd": {"rbac": {"admins": [who]}}}), secrets=SECRET)
+    assert fix in found["argocd.rbac.admins[0]"].fix
+    teams = mistakes(merged(GITHUB, {"argocd": {"github": {"teams": ["Platform Team"]}}}), secrets=SECRET)
+    assert "platform-team" in teams["argocd.github.teams[0]"].fix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import Any
 
@@ -102,6 +103,18 @@ def test_the_release_is_the_pinned_chart_from_its_repository_or_the_mirror() -> 
     assert (release["chart"], release["version"]) == (charts.ARGO_CD.name, charts.ARGO_CD.version)
     assert release["repositoryOpts"] == {"repo": charts.ARGO_CD.repository}
     assert made(mirror="http://mirror/").one(RELEASE).inputs["repositoryOpts"] == {"repo": "http://mirror"}
+
+
+def test_from_a_registry_the_release_is_named_by_its_whole_address() -> None:
+    release = made(mirror="oci://harbor.example/charts").one(RELEASE).inputs
+    assert release["chart"] == "oci://harbor.example/charts/argo-cd"
+    assert release["version"] == charts.ARGO_CD.version
+    assert "repositoryOpts" not in release, "Helm refuses a registry as the repository of a chart"
+
+
+def test_a_group_with_spaces_is_one_group() -> None:
+    (line,) = values(admins=["Platform Team"])["configs"]["rbac"]["policy.csv"].splitlines()
+    assert next(csv.reader([line], skipinitialspace=True)) == ["g", "Platform Team", "role:admin"]
 
 
 def test_the_release_does_not_make_its_namespace_and_has_time_limits() -> None:

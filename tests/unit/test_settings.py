@@ -134,6 +134,12 @@ def test_an_existing_cluster_takes_a_secret_instead_of_a_path() -> None:
             (),
             "addons.ingress.values.controller.allowSnippetAnnotations",
         ),
+        ({"addons": {"certManager": {"email": "ops@example.com"}}}, (), "addons.certManager.email"),
+        ({"addons": {"certManager": {"email": "ops@mail.example.org"}}}, (), "addons.certManager.email"),
+        ({"addons": {"certManager": {"email": "ops@team.local"}}}, (), "addons.certManager.email"),
+        ({"dns": {"domains": ["a.test"]}}, (), "dns.domains[0]"),
+        ({"dns": {"domains": ["a.org", "2.0.192.in-addr.arpa"]}}, (), "dns.domains[1]"),
+        ({"dns": {"domains": ["cluster.internal"]}}, (), "dns.domains[0]"),
         ({}, ("githubClientSecret",), "githubClientSecret"),
         ({}, ("ionosDnsToken",), "ionosDnsToken"),
         ({}, ("kubeconfig",), "kubeconfig"),
@@ -167,6 +173,29 @@ SNIPPETS = {"allowSnippetAnnotations": True, "config": {"annotations-risk-level"
 def test_nothing_is_warned_about_where_all_is_well(more: dict[str, Any]) -> None:
     raw = {"cluster": {"apiAllowList": ["203.0.113.0/24"]}, **more}
     assert list(settings.warnings(parse(raw, secrets=("ionosToken",)), {"ionosToken"})) == [], "noise is not read"
+
+
+@pytest.mark.parametrize("server", ["https://acme.corp/directory", "production"])
+def test_what_lets_encrypt_refuses_is_said_for_lets_encrypt_only(server: str) -> None:
+    raw = {"dns": {"domains": ["a.corp"]}, "addons": {"certManager": {"server": server, "email": "ops@a.corp"}}}
+    said = [one for one in settings.warnings(parse(raw), set()) if "Let's Encrypt" in one.problem]
+    assert len(said) == (2 if server == "production" else 0)
+
+
+def test_a_good_e_mail_is_not_warned_about() -> None:
+    raw = {"addons": {"certManager": {"email": "ops@dome-marketplace.org"}}}
+    assert "addons.certManager.email" not in [one.path for one in settings.warnings(parse(raw), set())]
+
+
+def test_a_slash_at_the_end_of_a_repository_is_no_other_repository() -> None:
+    raw = {"gitops": {"repository": "https://git.org/o/r/"}, "charts": {"mirror": "oci://harbor.org/charts/"}}
+    found = parse(raw)
+    assert (found.gitops.repository, found.charts.mirror) == ("https://git.org/o/r", "oci://harbor.org/charts")
+
+
+@pytest.mark.parametrize("group", ["Platform Team", "Argo CD Admins", "a@b.org", "4d3c-11ee"])
+def test_a_group_of_a_provider_may_have_spaces(group: str) -> None:
+    assert parse({"argocd": {"rbac": {"admins": [group]}}}).argocd.rbac.admins == [group]
 
 
 def test_a_token_for_ionos_is_idle_beside_an_existing_cluster() -> None:
