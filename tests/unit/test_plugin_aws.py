@@ -273,8 +273,25 @@ def test_a_zone_is_found_by_id_and_by_name(plugin: Plugin, zone: Resource, name:
     assert by_id["nameServers"] == zone.outputs["nameServers"]
     with pytest.raises(Failed, match="no matching Route 53 Hosted Zone found"):
         invoke(plugin, "aws:route53/getZone:getZone", name="nowhere.example")
-    with pytest.raises(Failed, match="NoSuchHostedZone"):
+    with pytest.raises(Failed, match="couldn't find resource"):
         invoke(plugin, "aws:route53/getZone:getZone", zoneId="ZNONE")
+
+
+def test_a_name_finds_public_zones_only_and_an_id_private_ones_too(plugin: Plugin, endpoint: str, name: str) -> None:
+    route53, domain = client(endpoint, "route53"), f"{name}.org"
+    vpc = {"VPC": {"VPCRegion": "eu-central-1", "VPCId": "vpc-1"}}
+    private = route53.create_hosted_zone(
+        Name=domain, CallerReference="1", HostedZoneConfig={"PrivateZone": True, "Comment": ""}, **vpc
+    )["HostedZone"]["Id"].rpartition("/")[2]
+    assert invoke(plugin, "aws:route53/getZone:getZone", zoneId=private)["privateZone"] is True
+    with pytest.raises(Failed, match="no matching Route 53 Hosted Zone found"):
+        invoke(plugin, "aws:route53/getZone:getZone", name=domain)
+    public = [route53.create_hosted_zone(Name=domain, CallerReference=each)["HostedZone"]["Id"] for each in ("2", "3")]
+    with pytest.raises(Failed, match="multiple Route 53 Hosted Zones matched"):
+        invoke(plugin, "aws:route53/getZone:getZone", name=domain)
+    route53.delete_hosted_zone(Id=public[0])
+    found = invoke(plugin, "aws:route53/getZone:getZone", name=f"{name.upper()}.org.")
+    assert (found["zoneId"], found["privateZone"]) == (public[1].rpartition("/")[2], False)
 
 
 def test_default_tags_of_the_provider_are_on_everything(port: int, endpoint: str, name: str) -> None:
