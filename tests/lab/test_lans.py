@@ -1,4 +1,4 @@
-"""A private LAN, as the real engine makes it, attaches pools to it and takes it away again; the cloud alone, no add-on."""
+"""A private LAN, as the real engine makes it, attaches pools and takes it away again; the cloud alone, no add-on."""
 
 from __future__ import annotations
 
