@@ -250,7 +250,7 @@ class NodePool(_Managed):
         return result
 
 
-def _lans(given: list[base.Properties]) -> list[element.Json]:
+def _lans(given: typing.Any) -> list[element.Json]:
     """LANs as the plugin sends them: always with routes."""
     return [{**lan, "routes": lan.get("routes") or []} for lan in given]
 
