@@ -104,6 +104,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> N
         monkeypatch.delenv(variable)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr("lab.plugins.engine.environment", lambda _peer: {})
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -292,6 +293,19 @@ def test_a_name_finds_public_zones_only_and_an_id_private_ones_too(plugin: Plugi
     route53.delete_hosted_zone(Id=public[0])
     found = invoke(plugin, "aws:route53/getZone:getZone", name=f"{name.upper()}.org.")
     assert (found["zoneId"], found["privateZone"]) == (public[1].rpartition("/")[2], False)
+
+
+def test_the_engines_keys_hold_and_without_rights_nothing_is_listed(
+    port: int, endpoint: str, user: Resource, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = client(endpoint, "iam").create_access_key(UserName=user.id)["AccessKey"]
+    keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    monkeypatch.setattr("lab.plugins.engine.environment", lambda _peer: keys)
+    narrow = connect(port, endpoint, accessKey="", secretKey="")
+    with pytest.raises(Failed, match=r"reading Route 53 Hosted Zones: AccessDenied: .*route53:ListHostedZones"):
+        invoke(narrow, "aws:route53/getZone:getZone", name=f"{name}.org")
+    with pytest.raises(Failed, match=r"reading Route53 Hosted Zone: AccessDenied"):
+        invoke(narrow, "aws:route53/getZone:getZone", zoneId="Z0123456789")
 
 
 def test_default_tags_of_the_provider_are_on_everything(port: int, endpoint: str, name: str) -> None:

@@ -37,13 +37,16 @@ _known: dict[tuple[typing.Any, ...], Session] = {}
 """Making clients takes 0.3 s (their service models are parsed), and a lab's plugin lives for many runs."""
 
 
-def open(config: base.Properties, environment: collections.abc.Mapping[str, str]) -> Session:
+def open(
+    config: base.Properties, environment: collections.abc.Callable[[], collections.abc.Mapping[str, str]]
+) -> Session:
     """The session of a provider's settings; PluginError when credentials are missing or refused.
 
-    `environment`: the engine's, whose keys hold where the settings have none.
+    `environment`: asks for the engine's, whose keys hold where the settings have none.
     """
+    inherited = {} if config.get("accessKey") or config.get("profile") else environment()
     with _lock:
-        session = _session(config, environment)
+        session = _session(config, inherited)
         credentials = session.get_credentials()
         if credentials is None:
             raise base.PluginError(NO_CREDENTIALS)
@@ -69,7 +72,7 @@ def open(config: base.Properties, environment: collections.abc.Mapping[str, str]
 
 def _session(config: base.Properties, environment: collections.abc.Mapping[str, str]) -> boto3.Session:
     inherited: dict[str, typing.Any] = {}
-    if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY") and not config.get("profile"):
+    if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
         names = {"accessKey": "ACCESS_KEY_ID", "secretKey": "SECRET_ACCESS_KEY", "token": "SESSION_TOKEN"}
         inherited = {name: environment.get(f"AWS_{variable}") for name, variable in names.items()}
     keys = config if config.get("accessKey") else inherited
