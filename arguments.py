@@ -75,6 +75,7 @@ def cluster(
         api_allow_list=wanted.api_allow_list,
         maintenance=_maintenance(wanted.maintenance),
         ingress_addresses=wanted.ingress_addresses,
+        lans={name: lan.public for name, lan in wanted.lans.items()},
         protect=wanted.protect,
     )
 
@@ -355,6 +356,10 @@ def _pool(pool: cluster_settings.Pool) -> ionos.PoolArgs:
         availability_zone=pool.availability_zone,
         autoscaling=(pool.autoscaling.min, pool.autoscaling.max) if pool.autoscaling else None,
         public_ips=pool.public_ips,
+        lans=[
+            ionos.PoolLan(one.lan, one.dhcp, [(route.network, route.gateway_ip) for route in one.routes])
+            for one in pool.lans
+        ],
         labels=pool.labels,
         maintenance=_maintenance(pool.maintenance),
     )

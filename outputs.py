@@ -14,6 +14,7 @@ import settings as config
 from components import cluster
 from components.access import app_owner
 from components.addons import addon, sealed_secrets
+from components.cluster import existing
 from components.dns import route53
 from components.gitops import argocd, root
 
@@ -45,6 +46,8 @@ def export(
             "id": target.id,
             "kubernetesVersion": target.kubernetes_version,
             "provider": settings.cluster.provider,
+            "datacenterId": target.datacenter_id,
+            "lans": _lans(target),
         },
         "kubeconfig": pulumi.Output.secret(target.kubeconfig),
         "ingressAddresses": target.ingress_addresses,
@@ -78,6 +81,12 @@ def export(
     }
     for key, value in contract.items():
         pulumi.export(key, value)
+
+
+def _lans(target: cluster.Cluster) -> dict[str, Any]:
+    if isinstance(target, existing.ExistingCluster):
+        return {}
+    return {name: {"id": lan.id, "cidr": lan.cidr} for name, lan in target.lans.items()}
 
 
 def _app_owner(owner: app_owner.AppOwnerArgs) -> dict[str, Any]:

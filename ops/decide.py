@@ -20,6 +20,7 @@ components are in the state alone."""
 
 IONOS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ionoscloud:compute/datacenter:Datacenter": ("/datacenters", ("name", "location")),
+    "ionoscloud:compute/lan:Lan": ("/datacenters/{datacenterId}/lans", ("name",)),
     "ionoscloud:compute/iPBlock:IPBlock": ("/ipblocks", ("name", "location", "size")),
     "ionoscloud:k8s/cluster:Cluster": ("/k8s", ("name",)),
     "ionoscloud:k8s/nodePool:NodePool": ("/k8s/{k8sClusterId}/nodepools", ("name",)),

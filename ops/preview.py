@@ -35,6 +35,7 @@ _HARM = {
     "ionoscloud:k8s/nodePool:NodePool": "node pool: its nodes go, and every pod on them has to move",
     "ionoscloud:k8s/cluster:Cluster": "cluster: everything on it goes",
     "ionoscloud:compute/datacenter:Datacenter": "datacenter: everything in it goes",
+    "ionoscloud:compute/lan:Lan": "LAN: what is in it, such as managed databases, is reached by nobody afterwards",
     "ionoscloud:compute/iPBlock:IPBlock": "reserved addresses: clients reach the ingress by other ones afterwards",
     "aws:route53/zone:Zone": "hosted zone: its registrar has to point to other name servers",
     "tls:index/privateKey:PrivateKey": "sealing key: what was sealed for it cannot be opened any more",

@@ -30,6 +30,13 @@ def key(says: str, example: Any) -> Any:
     return pydantic.Field(description=says, examples=[example])
 
 
+class Lan(Part):
+    """A LAN of the datacenter; id, network and `datacenterId` are what a managed database is connected with."""
+
+    id: str = key("Its number in the datacenter.", "2")
+    cidr: str | None = key("Network of a private LAN, which IONOS chooses; null for a public one.", "10.7.222.0/24")
+
+
 class Cluster(Part):
     """The Kubernetes cluster."""
 
@@ -37,6 +44,10 @@ class Cluster(Part):
     id: str = key("IONOS's id; of an existing cluster its name.", "1e072e52-2ed3-492f-b6b6-c6b116907521")
     kubernetes_version: str | None = key("What runs; null for an existing cluster.", "1.34.3")
     provider: Literal["ionos", "existing"] = key("Who made it.", "ionos")
+    datacenter_id: str | None = key(
+        "The IONOS datacenter; null for an existing cluster.", "5a9e23c4-1f5e-4a1c-8a54-2d7a3f0c6b11"
+    )
+    lans: dict[str, Lan] = key("The LANs of `cluster.lans`, by name.", {})
 
 
 class Zone(Part):

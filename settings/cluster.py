@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from settings import base, checks, errors
+from settings import lans as networks
 
 RESERVED_POOLS = ("default-pool", "ingress-pool")
 """Names that the two standing pools have on IONOS; an extra pool cannot have them."""
@@ -67,6 +68,11 @@ class Pool(base.Section):
     )
     public_ips: list[Address] = base.field(
         [], says="Reserved addresses for the nodes: one more than there can be nodes.", example=["203.0.113.10"]
+    )
+    lans: networks.PoolLans = base.field(
+        [],
+        says="LANs that the nodes are attached to, by name or number; can be changed later.",
+        example=["databases", {"lan": 2, "dhcp": False}],
     )
     labels: Labels = base.field({}, says="Labels of the nodes.", example={"example.org/team": "data"})
     maintenance: Maintenance | None = base.field(
@@ -132,6 +138,11 @@ class IonosCluster(base.Section):
     )
     protect: bool = base.field(
         False, says="Refuse to delete the cluster.", example=True, derived="true in environment prd"
+    )
+    lans: dict[networks.LanName, networks.Lan] = base.field(
+        {},
+        says="LANs to make in the cluster's datacenter, by name, such as the one that managed databases are in.",
+        example={"databases": {}},
     )
     default_pool: Pool = base.section(
         says="Nodes for everything but the ingress.", example={"nodeCount": 2, "ramMb": 8192}
@@ -213,6 +224,7 @@ def rules(cluster: IonosCluster | ExistingCluster, secrets: set[str]) -> Iterato
     seen: dict[str, str] = {}
     for key, pool in cluster.pools().items():
         yield from _pool(f"cluster.{key}", pool, cluster.public)
+        yield from networks.rules(f"cluster.{key}", pool.lans, cluster.lans)
         for place, ip in enumerate(pool.public_ips):
             path = f"cluster.{key}.publicIps[{place}]"
             if ip in seen:

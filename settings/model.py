@@ -10,7 +10,7 @@ import pydantic
 from settings import addons as addons_section
 from settings import app_owners as app_owners_section
 from settings import argocd as argocd_section
-from settings import base, checks, errors, ownership, snippets, tcp_services
+from settings import base, checks, errors, lans, ownership, snippets, tcp_services
 from settings import cluster as cluster_section
 from settings import dns as dns_section
 from settings import gitops as gitops_section
@@ -111,6 +111,8 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
         if not place.api_allow_list:
             fix = "list the addresses that may: CI's and the team's"
             yield errors.Mistake("cluster.apiAllowList", "everybody reaches the API server", fix)
+        attached = {key: pool.lans for key, pool in place.pools().items()}
+        yield from lans.warnings(place.lans, attached)
         minor = tuple(int(part) for part in place.kubernetes_version.split(".")[:2])
         if where.cert_manager.enabled and not (1, 33) <= minor <= (1, 36):
             problem = f"cert-manager supports Kubernetes 1.33 to 1.36, not {place.kubernetes_version}"

@@ -81,6 +81,9 @@ class _Answers(mocks.Mocks):
         match args.typ:
             case "ionoscloud:compute/iPBlock:IPBlock":
                 state["ips"] = [f"203.0.113.{n + 1}" for n in range(int(args.inputs.get("size", 1)))]
+            case "ionoscloud:compute/lan:Lan":
+                state |= {"ipv4CidrBlock": None if args.inputs.get("public") else "10.7.5.0/24"}
+                return "5", state
             case "aws:route53/zone:Zone":
                 zone = f"Z{abs(hash(args.name)) % 10**12:012d}"
                 state |= {"zoneId": zone, "nameServers": ["ns-1.example.net", "ns-2.example.net"]}
@@ -101,12 +104,29 @@ class _Answers(mocks.Mocks):
             case "ionoscloud:k8s/getCluster:getCluster":
                 return {"id": args.args.get("id"), "kubeConfig": KUBECONFIG, "k8sVersion": "1.34.3", "name": "mock"}
             case "aws:route53/getZone:getZone":
-                return {"zoneId": args.args["zoneId"], "name": self.zones.get(args.args["zoneId"], "?"),
-                        "nameServers": ["ns-9.example.net"]}  # fmt: skip
+                return self._zone(args.args)
+            case "aws:index/getCallerIdentity:getCallerIdentity":
+                return {"accountId": "123456789012"}
         return {}
 
-    def __init__(self, zones: dict[str, str]) -> None:
-        self.zones = zones
+    def __init__(self, zones: dict[str, Any]) -> None:
+        self.zones = {key: zone if isinstance(zone, dict) else {"name": zone} for key, zone in zones.items()}
+
+    def _zone(self, args: dict[str, Any]) -> Any:
+        """As the real plugin answers; its errors as check failures, the only ones that the mocks know."""
+        if "zoneId" in args:
+            found = {key: zone for key, zone in self.zones.items() if key == args["zoneId"]}
+            problem = "couldn't find resource"
+        else:
+            found = {key: zone for key, zone in self.zones.items()
+                     if zone["name"] == args["name"] and not zone.get("privateZone")}  # fmt: skip
+            several = "multiple Route 53 Hosted Zones matched; use additional constraints"
+            problem = several if found else "no matching Route 53 Hosted Zone found"
+        failing = [zone["error"] for zone in found.values() if "error" in zone]
+        if len(found) != 1 or failing:
+            return {}, [("", next(iter(failing), problem))]
+        ((key, zone),) = found.items()
+        return {"zoneId": key, "nameServers": ["ns-9.example.net"], "privateZone": False, **zone}
 
 
 class _Monitor(mocks.MockMonitor):
@@ -154,7 +174,7 @@ def run(
     stack_name: str = "test",
     config: dict[str, str] | None = None,
     secret_keys: tuple[str, ...] = (),
-    zones: dict[str, str] | None = None,
+    zones: dict[str, Any] | None = None,
     preview: bool = False,
 ) -> Recording:
     """Run a program and wait until everything it started has ended; errors are raised here."""

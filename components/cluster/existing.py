@@ -39,6 +39,7 @@ class ExistingCluster(pulumi.ComponentResource):
     kubeconfig: pulumi.Output[str]
     kubernetes_version: pulumi.Output[str] | None
     ingress_addresses: pulumi.Output[list[str]]
+    datacenter_id: pulumi.Output[str] | None = None
 
     def __init__(self, name: str, args: ExistingClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:cluster:ExistingCluster", name, None, opts)

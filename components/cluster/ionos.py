@@ -33,6 +33,19 @@ class Maintenance:
 
 
 @dataclasses.dataclass(frozen=True)
+class PoolLan:
+    """A LAN that a pool's nodes are attached to.
+
+    `lan`: a name of `IonosClusterArgs.lans`, or the number of a LAN that exists, as digits. `routes`: (network in CIDR
+    notation, address of the gateway).
+    """
+
+    lan: str
+    dhcp: bool = True
+    routes: Sequence[tuple[str, str]] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class PoolArgs:
     """A node pool; RAM in MB, storage in GB. `autoscaling` is (minimum, maximum) or None."""
 
@@ -46,6 +59,7 @@ class PoolArgs:
     availability_zone: str
     autoscaling: tuple[int, int] | None = None
     public_ips: Sequence[str] = ()
+    lans: Sequence[PoolLan] = ()
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tainted: bool = False
     maintenance: Maintenance | None = None
@@ -53,7 +67,10 @@ class PoolArgs:
 
 @dataclasses.dataclass(frozen=True)
 class IonosClusterArgs:
-    """The cluster; `pools` by name, in any order. `ingress_addresses` is the size of the IPBlock."""
+    """The cluster; `pools` by name, in any order. `ingress_addresses` is the size of the IPBlock.
+
+    `lans`: name -> whether it is public.
+    """
 
     cluster_name: str
     location: str
@@ -65,13 +82,23 @@ class IonosClusterArgs:
     api_allow_list: Sequence[str] = ()
     maintenance: Maintenance | None = None
     ingress_addresses: int = 1
+    lans: Mapping[str, bool] = dataclasses.field(default_factory=dict)
     protect: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Lan:
+    """A LAN as others need it. `cidr`: the network of a private one, which IONOS chooses; None: public."""
+
+    id: pulumi.Output[str]
+    cidr: pulumi.Output[str | None]
 
 
 class IonosCluster(pulumi.ComponentResource):
     """A cluster on IONOS Cloud.
 
-    Children: `compute.Datacenter`, `compute.IPBlock`, `k8s.Cluster`, and a `k8s.NodePool` per pool.
+    Children: `compute.Datacenter`, `compute.IPBlock`, a `compute.Lan` per LAN, `k8s.Cluster`, and a `k8s.NodePool` per
+    pool.
     """
 
     cluster_name: str
@@ -80,6 +107,9 @@ class IonosCluster(pulumi.ComponentResource):
     """Secret; read from IONOS on every run, since its life time is not documented."""
     kubernetes_version: pulumi.Output[str]
     ingress_addresses: pulumi.Output[Sequence[str]]
+    datacenter_id: pulumi.Output[str]
+    lans: dict[str, Lan]
+    """By name."""
 
     def __init__(self, name: str, args: IonosClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("platform:cluster:IonosCluster", name, None, opts)
@@ -99,6 +129,8 @@ class IonosCluster(pulumi.ComponentResource):
             size=args.ingress_addresses,
             opts=options.child(self, opts, protect=keep),
         )
+        self.datacenter_id = datacenter.id
+        self.lans = {lan: self._lan(f"{name}-{lan}", lan, args, opts) for lan in args.lans}
         cluster = ionoscloud.k8s.Cluster(
             name,
             name=args.cluster_name,
@@ -112,7 +144,7 @@ class IonosCluster(pulumi.ComponentResource):
             opts=options.child(self, opts, protect=keep, create=CLUSTER_LIMIT),
         )
         pools = [
-            self._pool(f"{name}-{pool_name}", pool_name, pool, args, datacenter, cluster, opts)
+            self._pool(f"{name}-{pool_name}", pool_name, pool, args, cluster, opts)
             for pool_name, pool in args.pools.items()
         ]
         self.id = cluster.id
@@ -126,13 +158,33 @@ class IonosCluster(pulumi.ComponentResource):
         )
         self.register_outputs({"id": self.id, "ingressAddresses": self.ingress_addresses})
 
+    def _lan(self, resource_name: str, lan: str, args: IonosClusterArgs, opts: pulumi.ResourceOptions | None) -> Lan:
+        made = ionoscloud.compute.Lan(
+            resource_name,
+            name=lan,
+            datacenter_id=self.datacenter_id,
+            public=args.lans[lan],
+            opts=options.child(self, opts, protect=args.protect or None),
+        )
+        return Lan(made.id, made.ipv4_cidr_block.apply(lambda cidr: cidr or None))
+
+    def _attached(self, wanted: PoolLan) -> ionoscloud.k8s.NodePoolLanArgs:
+        return ionoscloud.k8s.NodePoolLanArgs(
+            id=self.lans[wanted.lan].id.apply(int) if wanted.lan in self.lans else int(wanted.lan),
+            dhcp=wanted.dhcp,
+            routes=[
+                ionoscloud.k8s.NodePoolLanRouteArgs(network=network, gateway_ip=gateway)
+                for network, gateway in wanted.routes
+            ]
+            or None,
+        )
+
     def _pool(
         self,
         resource_name: str,
         pool_name: str,
         pool: PoolArgs,
         args: IonosClusterArgs,
-        datacenter: ionoscloud.compute.Datacenter,
         cluster: ionoscloud.k8s.Cluster,
         opts: pulumi.ResourceOptions | None,
     ) -> ionoscloud.k8s.NodePool:
@@ -144,7 +196,7 @@ class IonosCluster(pulumi.ComponentResource):
         return ionoscloud.k8s.NodePool(
             resource_name,
             name=pool_name,
-            datacenter_id=datacenter.id,
+            datacenter_id=self.datacenter_id,
             k8s_cluster_id=cluster.id,
             k8s_version=args.kubernetes_version,
             node_count=pool.node_count,
@@ -157,6 +209,7 @@ class IonosCluster(pulumi.ComponentResource):
             availability_zone=pool.availability_zone,
             auto_scaling=_autoscaling(pool.autoscaling),
             public_ips=list(pool.public_ips) or None,
+            lans=[self._attached(one) for one in pool.lans] or None,
             labels=dict(pool.labels) or None,
             taints=[ionoscloud.k8s.NodePoolTaintArgs(**INGRESS_TAINT)] if pool.tainted else None,
             maintenance_window=_pool_window(pool.maintenance or args.maintenance),

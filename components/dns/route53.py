@@ -15,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import options
-from components.dns import policies
+from components.dns import lookup, policies
 
 EXTERNAL_DNS, CERT_MANAGER = "external-dns", "cert-manager"
 POLICIES: Mapping[str, Callable[[Sequence[str]], dict[str, Any]]] = {
@@ -80,9 +80,10 @@ class Route53(pulumi.ComponentResource):
 
     def _zone(self, domain: Domain, args: Route53Args, opts: pulumi.ResourceOptions | None) -> Zone:
         if domain.zone_id:
-            found = aws.route53.get_zone_output(zone_id=domain.zone_id, opts=pulumi.InvokeOutputOptions(parent=self))
-            checked = found.apply(lambda zone: _same_domain(zone.name, domain))
-            return Zone(domain.name, checked.apply(lambda _: str(domain.zone_id)), found.name_servers)
+            # The coroutine is of no type that the SDK's stub knows; it takes any awaitable.
+            given = lookup.given(self, domain.name, domain.zone_id, args.environment)
+            found = pulumi.Output.from_input(given)
+            return Zone(domain.name, found.apply(lambda _: str(domain.zone_id)), found.apply(lambda f: f.name_servers))
         zone = aws.route53.Zone(
             domain.name,
             name=domain.name,
@@ -93,6 +94,8 @@ class Route53(pulumi.ComponentResource):
             force_destroy=True,
             opts=options.child(self, opts, protect=args.protect or None),
         )
+        # An output, so that the SDK waits for it.
+        pulumi.Output.from_input(lookup.namesake(self, domain.name, zone.zone_id))
         return Zone(domain.name, zone.zone_id, zone.name_servers)
 
     def _user(
@@ -123,11 +126,3 @@ class Route53(pulumi.ComponentResource):
 
 def _tags(environment: str) -> dict[str, str]:
     return {"managed-by": "gitops-platform", "environment": environment}
-
-
-def _same_domain(zone_name: str, domain: Domain) -> None:
-    if zone_name.rstrip(".") != domain.name:
-        raise pulumi.RunError(
-            f"dns.domains: zone {domain.zone_id} is for {zone_name.rstrip('.')}, not for {domain.name}: "
-            "give the id of that domain's zone, or leave zoneId out to have one created"
-        )

@@ -16,7 +16,8 @@ PATHS = {
     "datacenter": "/datacenters",
     "ipblock": "/ipblocks",
     "k8s": "/k8s",
-    "nodepool": "/k8s/{cluster}/nodepools",
+    "nodepool": "/k8s/{parent}/nodepools",
+    "lan": "/datacenters/{parent}/lans",
 }
 """Kind (the API's own `type`) -> path of its collection."""
 
@@ -64,14 +65,19 @@ def metadata(state: str) -> Json:
 
 def href(endpoint: str, entry: Json) -> str:
     """URL of a stored object."""
-    path = PATHS[entry["kind"]].format(cluster=entry.get("cluster"))
-    return f"{endpoint}{ROOT}{path}/{entry['id']}"
+    path = PATHS[entry["kind"]].format(parent=entry.get("parent"))
+    return f"{endpoint}{ROOT}{path}/{shown_id(entry)}"
+
+
+def shown_id(entry: Json) -> str:
+    """The id that the API shows: a LAN's is its number in the datacenter, which the store's key ends with."""
+    return entry["id"].rpartition("/")[2]
 
 
 def element(endpoint: str, entry: Json) -> Json:
     """A stored object as a GET answers it."""
     return {
-        "id": entry["id"],
+        "id": shown_id(entry),
         "type": entry["kind"],
         "href": href(endpoint, entry),
         "metadata": entry["metadata"],

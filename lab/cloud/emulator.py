@@ -7,21 +7,24 @@ import pathlib
 import time
 import typing
 
-from lab.cloud import answers, compute, faults, kubernetes
+from lab.cloud import answers, compute, faults, kubernetes, lans
 from lab.cloud import store as stores
 
 Json = dict[str, typing.Any]
 
-SECONDS = {"datacenter": 0.5, "ipblock": 0.5, "k8s": 1.5, "nodepool": 1.0}
+SECONDS = {"datacenter": 0.5, "lan": 0.5, "ipblock": 0.5, "k8s": 1.5, "nodepool": 1.0}
 """How long a creation takes at least, by kind; in the real cloud it is minutes."""
 CHANGE_SECONDS = 0.5
 
 BUSY = {"create": "DEPLOYING", "update": "UPDATING", "delete": "DESTROYING"}
-"""The state of a cluster or pool while work on it is under way; datacenters and IP blocks are just BUSY."""
+"""The state of a cluster or pool while work on it is under way; datacenters, LANs and IP blocks are just BUSY."""
+
+PARENTS = {"nodepool": "k8s", "lan": "datacenter"}
+"""Kind -> kind of what it is part of."""
 
 
 class Emulator:
-    """Datacenters, IP blocks, clusters and node pools.
+    """Datacenters, LANs, IP blocks, clusters and node pools.
 
     `endpoint`: what URLs in answers begin with. `network`: the /24 (three bytes) that addresses come from.
     `kubeconfig`: the file that a cluster's kubeconfig is read from at each request. `balancing`: the addresses that
@@ -44,39 +47,45 @@ class Emulator:
         """What load balancers lost their nodes or cluster under them: `{kind, name, addresses}` of each removal."""
         self._network, self._kubeconfig, self._balancing, self._pace = network, kubeconfig, balancing, pace
 
-    def create(self, kind: str, properties: Json, cluster: str | None, fault: faults.Fault | None) -> tuple[Json, str]:
+    def create(self, kind: str, properties: Json, parent: str | None, fault: faults.Fault | None) -> tuple[Json, str]:
         """(the new object as answered, id of the request)."""
         with self.store.change():
-            new, more = self._new(kind, properties, cluster), {}
-            if cluster is not None:
-                more["cluster"] = cluster
+            more: Json = {}
+            if parent is not None:
+                self.store.get(PARENTS[kind], parent)
+                more["parent"] = parent
+            if kind == "lan":
+                more["key"] = f"{parent}/{lans.number(self.store, parent or '')}"
+            new = self._new(kind, properties, parent, more.get("key", ""))
             entry = self.store.add(kind, "BUSY", new, None, **more)
             if kind == "nodepool":
                 entry["nodes"] = kubernetes.machines(entry, self._pools_but(entry))
             return self._order(entry, "create", SECONDS[kind], fault)
 
     def change(
-        self, kind: str, key: str, properties: Json, cluster: str | None, fault: faults.Fault | None
+        self, kind: str, key: str, properties: Json, parent: str | None, fault: faults.Fault | None
     ) -> tuple[Json, str]:
         """(the object as answered, id of the request)."""
         with self.store.change():
-            entry = self._entry(kind, key, cluster)
+            entry = self._entry(kind, key, parent)
             entry["properties"] = self._changed(entry, properties)
             entry["metadata"]["lastModifiedDate"] = answers.now()
             if kind == "nodepool":
                 entry["nodes"] = kubernetes.machines(entry, self._pools_but(entry))
             return self._order(entry, "update", CHANGE_SECONDS, fault)
 
-    def delete(self, kind: str, key: str, cluster: str | None, fault: faults.Fault | None) -> str:
+    def delete(self, kind: str, key: str, parent: str | None, fault: faults.Fault | None) -> str:
         """Order a removal; id of the request."""
         with self.store.change():
-            entry = self._entry(kind, key, cluster)
+            entry = self._entry(kind, key, parent)
             if kind == "datacenter":
                 compute.keep_datacenter(entry, self.store)
             elif kind == "ipblock":
                 compute.keep_ipblock(entry, self.store, self._balanced())
             elif kind == "k8s":
                 kubernetes.keep_cluster(entry, self.store)
+            elif kind == "lan":
+                lans.keep(entry, self.store)
             else:
                 kubernetes.keep_pool(entry)
             if kind in ("k8s", "nodepool") and (held := self._balanced()):
@@ -84,18 +93,18 @@ class Emulator:
                 self.stranded.append({"kind": kind, "name": name, "addresses": sorted(held)})
             return self._order(entry, "delete", CHANGE_SECONDS, fault)[1]
 
-    def get(self, kind: str, key: str, cluster: str | None = None) -> Json:
+    def get(self, kind: str, key: str, parent: str | None = None) -> Json:
         """One object as answered."""
         with self.store.hold():
-            return answers.element(self.endpoint, self._entry(kind, key, cluster))
+            return answers.element(self.endpoint, self._entry(kind, key, parent))
 
-    def list(self, kind: str, cluster: str | None, depth: int) -> Json:
+    def list(self, kind: str, parent: str | None, depth: int) -> Json:
         """A collection as answered."""
         with self.store.hold():
-            if cluster is not None:
-                self.store.get("k8s", cluster)
-            path = answers.PATHS[kind].format(cluster=cluster)
-            return answers.collection(self.endpoint, path, kind, self.store.all(kind, cluster), depth)
+            if parent is not None:
+                self.store.get(PARENTS[kind], parent)
+            path = answers.PATHS[kind].format(parent=parent)
+            return answers.collection(self.endpoint, path, kind, self.store.all(kind, parent), depth)
 
     def kubeconfig(self, key: str) -> str:
         """The cluster's kubeconfig, YAML."""
@@ -130,6 +139,15 @@ class Emulator:
                 for node in entry["nodes"]
             ]
 
+    def nics(self, datacenter: str, lan: str) -> list[Json]:
+        """The interfaces in a LAN, as references."""
+        with self.store.hold():
+            base = f"{self.endpoint}{answers.ROOT}/datacenters/{datacenter}/servers"
+            return [
+                {"id": nic["id"], "type": nic["type"], "href": f"{base}/{nic['server']}/nics/{nic['id']}"}
+                for nic in lans.nics(self._entry("lan", lan, datacenter), self.store)
+            ]
+
     def objects(self) -> list[Json]:
         """Everything that exists, in short, for tests: `{kind, id, name, state}`."""
         with self.store.hold():
@@ -143,7 +161,7 @@ class Emulator:
                 for entry in self.store.all()
             ]
 
-    def _new(self, kind: str, properties: Json, cluster: str | None) -> Json:
+    def _new(self, kind: str, properties: Json, parent: str | None, key: str) -> Json:
         if kind == "datacenter":
             return compute.new_datacenter(properties)
         if kind == "ipblock":
@@ -151,7 +169,9 @@ class Emulator:
             return compute.new_ipblock(properties, self._network, used)
         if kind == "k8s":
             return kubernetes.new_cluster(properties, self.store)
-        return kubernetes.new_pool(properties, self.store.get("k8s", cluster or ""), self.store)
+        if kind == "lan":
+            return lans.new(properties, int(key.rpartition("/")[2]))
+        return kubernetes.new_pool(properties, self.store.get("k8s", parent or ""), self.store)
 
     def _changed(self, entry: Json, properties: Json) -> Json:
         kind = entry["kind"]
@@ -161,11 +181,13 @@ class Emulator:
             return compute.changed_ipblock(entry["properties"], properties)
         if kind == "k8s":
             return kubernetes.changed_cluster(entry, properties)
-        return kubernetes.changed_pool(entry, properties, self.store.get("k8s", entry["cluster"]), self.store)
+        if kind == "lan":
+            return lans.changed(entry, properties, self.store)
+        return kubernetes.changed_pool(entry, properties, self.store.get("k8s", entry["parent"]), self.store)
 
-    def _entry(self, kind: str, key: str, cluster: str | None) -> Json:
-        entry = self.store.get(kind, key)
-        if cluster is not None and entry.get("cluster") != cluster:
+    def _entry(self, kind: str, key: str, parent: str | None) -> Json:
+        entry = self.store.get(kind, f"{parent}/{key}" if kind == "lan" else key)
+        if parent is not None and entry.get("parent") != parent:
             raise answers.missing()
         return entry
 

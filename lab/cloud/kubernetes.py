@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 import uuid
 
-from lab.cloud import answers, catalogue, checks, compute
+from lab.cloud import answers, catalogue, checks, compute, lans
 from lab.cloud import store as stores
 
 Json = dict[str, typing.Any]
@@ -111,7 +111,7 @@ def new_pool(properties: Json, cluster: Json, store: stores.Store) -> Json:
             "k8sVersion": properties.get("k8sVersion") or cluster["properties"]["k8sVersion"],
             "maintenanceWindow": properties.get("maintenanceWindow") or WINDOW,
             "autoScaling": _scaling(scaling),
-            "lans": properties.get("lans") or [],
+            "lans": lans.complete(properties.get("lans") or []),
             "labels": properties.get("labels") or {},
             "annotations": properties.get("annotations") or {},
             "taints": properties.get("taints") or [],
@@ -136,6 +136,8 @@ def changed_pool(entry: Json, properties: Json, cluster: Json, store: stores.Sto
         "publicIps",
     )  # fmt: skip
     new = {name: properties[name] for name in names if properties.get(name) is not None}
+    if "lans" in new:
+        new["lans"] = lans.complete(new["lans"])
     if properties.get("autoScaling") is not None:
         new["autoScaling"] = _scaling(properties["autoScaling"])
     return _pool_versions(old | new, cluster)
@@ -174,6 +176,7 @@ def _changeable(properties: Json, cluster: Json, datacenter: str | None, store: 
         *checks.labels(properties),
         *checks.taints(properties),
         *checks.public_ips(properties, cluster["properties"]["public"], reserved),
+        *lans.problems(properties, datacenter or "", store),
     ]
 
 

@@ -25,7 +25,8 @@ COLLECTIONS = {
     re.compile(r"/datacenters"): "datacenter",
     re.compile(r"/ipblocks"): "ipblock",
     re.compile(r"/k8s"): "k8s",
-    re.compile(r"/k8s/(?P<cluster>[^/]+)/nodepools"): "nodepool",
+    re.compile(r"/k8s/(?P<parent>[^/]+)/nodepools"): "nodepool",
+    re.compile(r"/datacenters/(?P<parent>[^/]+)/lans"): "lan",
 }
 
 
@@ -97,31 +98,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault = cloud.faults.take(method, path)
         for pattern, kind in COLLECTIONS.items():
             if match := pattern.fullmatch(path):
-                cluster = match.groupdict().get("cluster")
+                parent = match.groupdict().get("parent")
                 if method == "GET":
                     depth = int(query.get("depth", "1"))
-                    return self._answer(200, cloud.list(kind, cluster, depth))
+                    return self._answer(200, cloud.list(kind, parent, depth))
                 if method == "POST":
-                    return self._accepted(*cloud.create(kind, _properties(body), cluster, fault))
+                    return self._accepted(*cloud.create(kind, _properties(body), parent, fault))
                 raise answers.ApiError(405, f"{method} is not possible here")
         if method == "GET" and self._read(path):
             return None
         collection, _, key = path.rpartition("/")
         for pattern, kind in COLLECTIONS.items():
             if match := pattern.fullmatch(collection):
-                return self._element(kind, key, match.groupdict().get("cluster"), body, fault)
+                return self._element(kind, key, match.groupdict().get("parent"), body, fault)
         raise answers.missing()
 
-    def _element(self, kind: str, key: str, cluster: str | None, body: typing.Any, fault: faults.Fault | None) -> None:
+    def _element(self, kind: str, key: str, parent: str | None, body: typing.Any, fault: faults.Fault | None) -> None:
         cloud = self.server.cloud
         if self.command == "GET":
-            self._answer(200, cloud.get(kind, key, cluster))
+            self._answer(200, cloud.get(kind, key, parent))
         elif self.command == "DELETE":
-            self._accepted(None, cloud.delete(kind, key, cluster, fault))
+            self._accepted(None, cloud.delete(kind, key, parent, fault))
         elif self.command in CHANGE:
             # The real API takes a PATCH's properties without their envelope.
             given = body if self.command == "PATCH" and "properties" not in (body or {}) else _properties(body)
-            self._accepted(*cloud.change(kind, key, given, cluster, fault))
+            self._accepted(*cloud.change(kind, key, given, parent, fault))
         else:
             raise answers.ApiError(405, f"{self.command} is not possible here")
 
@@ -147,6 +148,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif match := re.fullmatch(r"/k8s/([^/]+)/kubeconfig", path):
             # Whatever the Accept header says: the official SDK takes the body as the kubeconfig's text.
             self._answer(200, cloud.kubeconfig(match[1]).encode(), "application/yaml")
+        elif match := re.fullmatch(r"/datacenters/([^/]+)/lans/([^/]+)/nics", path):
+            items = cloud.nics(match[1], match[2])
+            self._answer(200, {"id": path.strip("/"), "type": "collection", "items": items})
         elif match := re.fullmatch(r"/k8s/([^/]+)/nodepools/([^/]+)/nodes(/[^/]+)?", path):
             nodes = cloud.nodes(match[1], match[2])
             if not match[3]:

@@ -22,9 +22,10 @@ REQUESTS_KEPT = 500
 class Store:
     """Objects and requests of the cloud.
 
-    An object: `{id, kind, cluster?, metadata, properties, work, since, due, end, nodes?}`. `work` is what was ordered
+    An object: `{id, kind, parent?, metadata, properties, work, since, due, end, nodes?}`. `work` is what was ordered
     last (create | update | delete), `since` when, `due` the time (seconds since the epoch) at which it may finish, or
-    None when the object is at rest; `end` is a state that a fault ordered it to end in; `nodes` are a pool's machines.
+    None when the object is at rest; `parent` is a pool's cluster or a LAN's datacenter; `end` is a state that a fault
+    ordered it to end in; `nodes` are a pool's machines.
     A request: `{id, target}`.
     """
 
@@ -48,10 +49,12 @@ class Store:
         with self._lock:
             yield
 
-    def add(self, kind: str, state: str, properties: Json, due: float | None, **more: typing.Any) -> Json:
-        """A new object; inside `change()`."""
+    def add(
+        self, kind: str, state: str, properties: Json, due: float | None, key: str | None = None, **more: typing.Any
+    ) -> Json:
+        """A new object; inside `change()`. `key`: its id, unique among all objects; None: a new one."""
         entry = {
-            "id": str(uuid.uuid4()),
+            "id": key or str(uuid.uuid4()),
             "kind": kind,
             "metadata": answers.metadata(state),
             "properties": properties,
@@ -74,17 +77,19 @@ class Store:
             raise answers.missing()
         return entry
 
-    def all(self, kind: str | None = None, cluster: str | None = None) -> list[Json]:
-        """Objects of a kind (of one cluster), oldest first."""
+    def all(self, kind: str | None = None, parent: str | None = None) -> list[Json]:
+        """Objects of a kind (of one cluster or datacenter), oldest first."""
         with self._lock:
             return [
                 entry
                 for entry in self._objects.values()
-                if kind in (None, entry["kind"]) and cluster in (None, entry.get("cluster"))
+                if kind in (None, entry["kind"]) and parent in (None, entry.get("parent"))
             ]
 
     def remove(self, key: str) -> None:
-        """Forget an object; inside `change()`."""
+        """Forget an object and what is in it; inside `change()`."""
+        for entry in self.all(parent=key):
+            self._objects.pop(entry["id"], None)
         self._objects.pop(key, None)
 
     def add_request(self, target: str) -> str:

@@ -69,8 +69,94 @@ def assert_whole(run: recording.Recording, stack: str, given: dict[str, str]) ->
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_stack_makes_the_whole_environment(stack: str) -> None:
     run = environment(stack)
-    assert len(run.resources) <= 100, "a default stack is at most 100 resources"
+    assert len(run.resources) - len(of_owners(run)) <= 75, (
+        "a default stack is at most 100 resources, its owners' included"
+    )
     assert_whole(run, stack, config(stack))
+
+
+def of_owners(run: recording.Recording) -> list[recording.Registration]:
+    """What is there once more for every namespace of an app owner."""
+    components = {r.urn for r in run.of_type("platform:access:AppOwner")}
+    return [r for r in run.resources if r.urn in components or r.parent in components]
+
+
+def test_an_app_owners_namespace_is_four_resources() -> None:
+    run = environment("prd")
+    assert len(of_owners(run)) == 4 * len(run.outputs["appOwners"]), "component, Namespace, account, binding"
+
+
+REQUESTS_GIB = {"sbx": 22.5, "dev": 16.9, "dev2": 17.6, "prd": 30.9}
+"""The memory that Applications of each environment ask for in the GitOps repository."""
+PLATFORM_GIB = 3
+"""Argo CD, the add-ons, and the cloud's own pods on the nodes."""
+
+
+def usable_gib(ram_mb: int) -> float:
+    """What pods get of a node: without the kubelet's and the system's reserve."""
+    return ram_mb / 1024 * 0.85 - 0.5
+
+
+@pytest.mark.parametrize(("stack", "requests"), REQUESTS_GIB.items(), ids=REQUESTS_GIB)
+def test_an_environments_nodes_hold_what_git_asks_for(stack: str, requests: float) -> None:
+    run = environment(stack)
+    pool = run.one("ionoscloud:k8s/nodePool:NodePool", "cluster-default-pool").inputs
+    nodes = pool["nodeCount"] - 1
+    assert nodes * usable_gib(pool["ramSize"]) >= requests + PLATFORM_GIB, "while one node is replaced, or lost"
+    assert all(p.inputs["storageSize"] >= 30 for p in run.of_type("ionoscloud:k8s/nodePool:NodePool")), (
+        "10 GB are full with the images"
+    )
+
+
+NAMESPACES = {
+    "analytics", "billing", "chatbot", "cs-identity", "digitelts", "dome-certification", "dome-trust", "in2",
+    "knowledgebase", "mail-relay", "marketplace", "search-engine", "til", "zammad", "zammad2",
+}  # fmt: skip
+"""What the repository's Applications deploy into, besides the platform's own namespaces."""
+
+
+@pytest.mark.parametrize("stack", REQUESTS_GIB)
+def test_every_team_namespace_is_made_and_its_applications_pods_are_let_in(stack: str) -> None:
+    run = environment(stack)
+    assert set(run.outputs["appOwners"]) == NAMESPACES, "an Application of another one never gets healthy"
+    made = {r.inputs["metadata"]["name"]: r for r in run.of_type("kubernetes:core/v1:Namespace")}
+    free = {
+        name
+        for name in NAMESPACES
+        if made[name].inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+    }
+    with_host_ports = {"marketplace", "billing"} if stack == "prd" else {"marketplace"}
+    with_privileged_containers = {"search-engine", "zammad", "zammad2"}
+    assert free == with_host_ports | with_privileged_containers, (
+        "baseline refuses their pods, and needs no exception else"
+    )
+
+
+DOMAINS = {
+    "sbx": ["dome-marketplace-sbx.org", "dome-marketplace.io"],
+    "dev": ["dome-marketplace-dev.org"],
+    "dev2": ["dome-marketplace-dev2.org"],
+    "prd": ["dome-marketplace-prd.org", "dome-marketplace.org", "dome-marketplace.eu", "yumket.eu"],
+}
+
+
+@pytest.mark.parametrize(("stack", "domains"), DOMAINS.items(), ids=DOMAINS)
+def test_an_environment_serves_all_its_domains_with_the_issuer_that_is_in_use(stack: str, domains: list[str]) -> None:
+    run = environment(stack)
+    assert [zone["name"] for zone in run.outputs["dns"]["zones"]] == domains
+    acme = run.one("kubernetes:cert-manager.io/v1:ClusterIssuer", f"letsencrypt-{stack}-issuer").inputs["spec"]["acme"]
+    assert [list(solver) for solver in acme["solvers"] if "http01" in solver] == [["http01"]], "for hosts of any domain"
+    assert acme["server"] == "https://acme-v02.api.letsencrypt.org/directory"
+
+
+@pytest.mark.parametrize("stack", REQUESTS_GIB)
+def test_every_node_reaches_the_managed_databases(stack: str) -> None:
+    run = environment(stack)
+    lan = run.one("ionoscloud:compute/lan:Lan")
+    assert not lan.inputs["public"]
+    assert run.outputs["cluster"]["lans"] == {"databases": {"id": "5", "cidr": "10.7.5.0/24"}}
+    for pool in run.of_type("ionoscloud:k8s/nodePool:NodePool"):
+        assert pool.inputs["lans"] == [{"id": 5, "dhcp": True}], pool.name
 
 
 @pytest.mark.parametrize("controller", ["traefik", "ingress-nginx"])
@@ -115,7 +201,7 @@ def test_every_resource_uses_an_explicit_provider_and_has_a_parent(stack: str) -
 def test_only_production_is_protected(stack: str) -> None:
     run = environment(stack)
     protected = Counter(r.type.split(":")[0] for r in run.resources if r.protect)
-    expected = {"ionoscloud": 5, "aws": 1, "tls": 2} if stack == "prd" else {}
+    expected = {"ionoscloud": 6, "aws": 4, "tls": 2} if stack == "prd" else {}
     assert protected == expected
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pulumi
 import pytest
@@ -53,13 +54,15 @@ def test_a_policy_without_zones_is_refused() -> None:
         policies.external_dns([])
 
 
-def made(*domains: route53.Domain, protect: bool = False, zones: dict[str, str] | None = None) -> recording.Recording:
+def made(
+    *domains: route53.Domain, protect: bool = False, zones: dict[str, Any] | None = None, preview: bool = False
+) -> recording.Recording:
     def program() -> None:
         part = route53.Route53("dns", route53.Route53Args("test", domains, protect=protect))
         pulumi.export("secret", part.keys["external-dns"].secret)
         pulumi.export("ids", [zone.id for zone in part.zones])
 
-    return recording.run(program, zones=zones)
+    return recording.run(program, zones=zones, preview=preview)
 
 
 def test_each_controller_gets_a_user_a_policy_and_a_key_of_its_own() -> None:
@@ -90,6 +93,66 @@ def test_a_zone_given_by_id_is_not_created() -> None:
 def test_a_zone_id_of_another_domain_is_refused() -> None:
     with pytest.raises(Exception, match=r"zone ZGIVEN is for other\.org, not for example\.com"):
         made(route53.Domain("example.com", "ZGIVEN"), zones={"ZGIVEN": "other.org"})
+
+
+def test_a_private_zones_id_is_refused() -> None:
+    zones = {"ZGIVEN": {"name": "example.com.", "privateZone": True}}
+    with pytest.raises(pulumi.RunError, match=r"zone ZGIVEN is private.* leave zoneId out to have one created"):
+        made(route53.Domain("example.com", "ZGIVEN"), zones=zones)
+
+
+def test_an_id_that_this_account_does_not_have_is_refused_with_the_accounts_number() -> None:
+    with pytest.raises(pulumi.RunError, match=r"AWS account 123456789012 has no zone ZGIVEN .*AWS_PROFILE"):
+        made(route53.Domain("example.com", "ZGIVEN"))
+
+
+def test_a_zone_that_may_not_be_read_is_refused_with_what_aws_said() -> None:
+    zones = {"ZGIVEN": {"name": "example.com", "error": "1 error occurred:\n\t* reading: api error AccessDenied: no\n"}}
+    with pytest.raises(
+        pulumi.RunError, match=r"zone ZGIVEN cannot be read: reading: api error AccessDenied: no \(\) → allow"
+    ):
+        made(route53.Domain("example.com", "ZGIVEN"), zones=zones)
+
+
+def test_a_zone_that_this_environment_made_is_not_given_by_id_without_a_warning() -> None:
+    tags = {"managed-by": "gitops-platform", "environment": "test"}
+    zones = {"ZGIVEN": {"name": "example.com", "tags": tags}}
+    (warning,) = made(route53.Domain("example.com", "ZGIVEN"), zones=zones).warnings
+    assert "`up` now deletes it with every record" in warning
+    zones["ZGIVEN"]["tags"] = {**tags, "environment": "other"}
+    assert made(route53.Domain("example.com", "ZGIVEN"), zones=zones).warnings == []
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+def test_a_zone_of_the_same_name_is_named_with_both_choices(preview: bool) -> None:
+    zones = {"ZOTHER": {"name": "example.org", "resourceRecordSetCount": 17}, "ZELSE": "example.com"}
+    (warning,) = made(route53.Domain("example.org"), zones=zones, preview=preview).warnings
+    assert "a public zone for example.org already (ZOTHER, 17 records)" in warning
+    assert "write {name: example.org, zoneId: ZOTHER}" in warning
+    assert "delete it" in warning
+
+
+def test_a_stacks_own_zone_and_a_private_one_of_its_name_are_no_second_zone() -> None:
+    first = made(route53.Domain("example.org"))
+    assert first.warnings == []
+    zones = {first.outputs["ids"][0]: "example.org", "ZPRIVATE": {"name": "example.org", "privateZone": True}}
+    assert made(route53.Domain("example.org"), zones=zones).warnings == []
+
+
+def test_several_zones_of_the_name_are_said() -> None:
+    zones = {"ZA": "example.org", "ZB": "example.org"}
+    (warning,) = made(route53.Domain("example.org"), zones=zones).warnings
+    assert "several public zones for example.org" in warning
+
+
+def test_without_the_rights_to_look_nothing_fails() -> None:
+    zones = {"ZA": {"name": "example.org", "error": "reading Route 53 Hosted Zones: AccessDenied: " + "x" * 500}}
+    run = made(route53.Domain("example.org"), zones=zones)
+    (warning,) = run.warnings
+    assert "is not known: reading Route 53 Hosted Zones: AccessDenied" in warning
+    assert "allow route53:ListHostedZones, route53:GetHostedZone and" in warning
+    assert len(warning) < 700
+    assert run.of_type("aws:route53/zone:Zone"), "the zone is made all the same"
 
 
 def test_protected_zones_cannot_be_deleted_by_accident() -> None:

@@ -296,6 +296,13 @@ def test_a_node_pool_is_found_in_its_cluster_and_waited_for(ionos: type[_Ionos])
     assert said == ["waiting for NodePool x, which is DEPLOYING"], "each state is told once"
 
 
+def test_a_lan_is_found_in_its_datacenter(ionos: type[_Ionos]) -> None:
+    ionos.collections = {"/datacenters/d1/lans": [{"id": "2", "properties": {"name": "databases"}}]}
+    ionos.states = ["BUSY", "AVAILABLE"]
+    found = decision(state(("ionoscloud:compute/lan:Lan", {"name": "databases", "datacenterId": "d1"})))
+    assert (found.action, found.id) == ("adopt", "2")
+
+
 @pytest.mark.parametrize(
     ("name", "location", "action"), [("a", "de/txl", "adopt"), ("a", "de/fra", "clear"), ("b", "de/txl", "clear")]
 )

@@ -104,6 +104,7 @@ def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> N
         monkeypatch.delenv(variable)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr("lab.plugins.engine.environment", lambda _peer: {})
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -273,8 +274,38 @@ def test_a_zone_is_found_by_id_and_by_name(plugin: Plugin, zone: Resource, name:
     assert by_id["nameServers"] == zone.outputs["nameServers"]
     with pytest.raises(Failed, match="no matching Route 53 Hosted Zone found"):
         invoke(plugin, "aws:route53/getZone:getZone", name="nowhere.example")
-    with pytest.raises(Failed, match="NoSuchHostedZone"):
+    with pytest.raises(Failed, match="couldn't find resource"):
         invoke(plugin, "aws:route53/getZone:getZone", zoneId="ZNONE")
+
+
+def test_a_name_finds_public_zones_only_and_an_id_private_ones_too(plugin: Plugin, endpoint: str, name: str) -> None:
+    route53, domain = client(endpoint, "route53"), f"{name}.org"
+    vpc = {"VPC": {"VPCRegion": "eu-central-1", "VPCId": "vpc-1"}}
+    private = route53.create_hosted_zone(
+        Name=domain, CallerReference="1", HostedZoneConfig={"PrivateZone": True, "Comment": ""}, **vpc
+    )["HostedZone"]["Id"].rpartition("/")[2]
+    assert invoke(plugin, "aws:route53/getZone:getZone", zoneId=private)["privateZone"] is True
+    with pytest.raises(Failed, match="no matching Route 53 Hosted Zone found"):
+        invoke(plugin, "aws:route53/getZone:getZone", name=domain)
+    public = [route53.create_hosted_zone(Name=domain, CallerReference=each)["HostedZone"]["Id"] for each in ("2", "3")]
+    with pytest.raises(Failed, match="multiple Route 53 Hosted Zones matched"):
+        invoke(plugin, "aws:route53/getZone:getZone", name=domain)
+    route53.delete_hosted_zone(Id=public[0])
+    found = invoke(plugin, "aws:route53/getZone:getZone", name=f"{name.upper()}.org.")
+    assert (found["zoneId"], found["privateZone"]) == (public[1].rpartition("/")[2], False)
+
+
+def test_the_engines_keys_hold_and_without_rights_nothing_is_listed(
+    port: int, endpoint: str, user: Resource, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = client(endpoint, "iam").create_access_key(UserName=user.id)["AccessKey"]
+    keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+    monkeypatch.setattr("lab.plugins.engine.environment", lambda _peer: keys)
+    narrow = connect(port, endpoint, accessKey="", secretKey="")
+    with pytest.raises(Failed, match=r"reading Route 53 Hosted Zones: AccessDenied: .*route53:ListHostedZones"):
+        invoke(narrow, "aws:route53/getZone:getZone", name=f"{name}.org")
+    with pytest.raises(Failed, match=r"reading Route53 Hosted Zone: AccessDenied"):
+        invoke(narrow, "aws:route53/getZone:getZone", zoneId="Z0123456789")
 
 
 def test_default_tags_of_the_provider_are_on_everything(port: int, endpoint: str, name: str) -> None:

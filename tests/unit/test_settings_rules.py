@@ -35,6 +35,12 @@ def pool(**keys: Any) -> dict[str, Any]:
     return {"cluster": {"defaultPool": keys}}
 
 
+def lans(*attached: Any) -> dict[str, Any]:
+    """The default pool attached to these, where a private and a public LAN are made."""
+    made = {"databases": {}, "edge": {"public": True}}
+    return {"cluster": {"lans": made, "defaultPool": {"lans": list(attached)}}}
+
+
 def addon(key: str, **keys: Any) -> dict[str, Any]:
     return {"addons": {key: keys}}
 
@@ -131,6 +137,31 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"cluster": {"extraPools": {"default-pool": {}}}}, "cluster.extraPools.default-pool", "another name"),
     ({"cluster": {"extraPools": {"a b": {}}}}, "cluster.extraPools.a b", "1 to 63"),
     ({"cluster": {"extraPools": {"data": {"ramMb": 4}}}}, "cluster.extraPools.data.ramMb", "write 4096"),
+    # LANs
+    ({"cluster": {"lans": {"7": {}}}}, "cluster.lans.7", "how IONOS numbers a LAN"),
+    ({"cluster": {"lans": {"a b": {}}}}, "cluster.lans.a b", "1 to 63"),
+    ({"cluster": {"lans": {"databases": {"private": True}}}}, "cluster.lans.databases.private", "known here: public"),
+    (lans("dbs"), "cluster.defaultPool.lans[0]", "cluster.lans has no 'dbs' (there are: databases, edge)"),
+    (lans("edge"), "cluster.defaultPool.lans[0]", "write cluster.lans.edge.public: false"),
+    (lans("databases", 2, "2"), "cluster.defaultPool.lans[2]", "lans[1] too"),
+    (lans(0), "cluster.defaultPool.lans[0]", "0 is no LAN's number"),
+    (lans(True), "cluster.defaultPool.lans[0]", "a mapping"),
+    (lans({"dhcp": False}), "cluster.defaultPool.lans[0].lan", "missing"),
+    (
+        lans({"lan": 2, "routes": [{"network": "10.0.0.1/8", "gatewayIp": "10.7.1.1"}]}),
+        "cluster.defaultPool.lans[0].routes[0].network",
+        "write 10.0.0.0/8",
+    ),
+    (
+        lans({"lan": 2, "routes": [{"network": "10.0.0.0/8", "gatewayIp": "::1"}]}),
+        "cluster.defaultPool.lans[0].routes[0].gatewayIp",
+        "write an IPv4 address",
+    ),
+    (
+        {"cluster": {"extraPools": {"data": {"lans": ["databases"]}}}},
+        "cluster.extraPools.data.lans[0]",
+        "add it there as `databases: {}`",
+    ),
     # An existing cluster
     (existing(name=None), "cluster.name", "missing"),
     (existing(kubeconfigPath=None), "cluster.kubeconfigPath", "no way into the cluster"),

@@ -31,7 +31,7 @@ class Aws(base.Provider):
 
     def configure(self, call: base.Call, config: base.Properties) -> session.Session:
         """Credentials are tried at once (as by the real plugin), so that a preview without any fails."""
-        return session.open(config)
+        return session.open(config, call.environment)
 
 
 def provider() -> base.Provider:

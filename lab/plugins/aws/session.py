@@ -37,10 +37,16 @@ _known: dict[tuple[typing.Any, ...], Session] = {}
 """Making clients takes 0.3 s (their service models are parsed), and a lab's plugin lives for many runs."""
 
 
-def open(config: base.Properties) -> Session:
-    """The session of a provider's settings; PluginError when credentials are missing or refused."""
+def open(
+    config: base.Properties, environment: collections.abc.Callable[[], collections.abc.Mapping[str, str]]
+) -> Session:
+    """The session of a provider's settings; PluginError when credentials are missing or refused.
+
+    `environment`: asks for the engine's, whose keys hold where the settings have none.
+    """
+    inherited = {} if config.get("accessKey") or config.get("profile") else environment()
     with _lock:
-        session = _session(config)
+        session = _session(config, inherited)
         credentials = session.get_credentials()
         if credentials is None:
             raise base.PluginError(NO_CREDENTIALS)
@@ -64,15 +70,20 @@ def open(config: base.Properties) -> Session:
         return _known[key]
 
 
-def _session(config: base.Properties) -> boto3.Session:
+def _session(config: base.Properties, environment: collections.abc.Mapping[str, str]) -> boto3.Session:
+    inherited: dict[str, typing.Any] = {}
+    if environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY"):
+        names = {"accessKey": "ACCESS_KEY_ID", "secretKey": "SECRET_ACCESS_KEY", "token": "SESSION_TOKEN"}
+        inherited = {name: environment.get(f"AWS_{variable}") for name, variable in names.items()}
+    keys = config if config.get("accessKey") else inherited
     core = botocore.session.Session(profile=config.get("profile"))
     if config.get("sharedCredentialsFiles"):
         core.set_config_variable("credentials_file", base.config_value(config, "sharedCredentialsFiles")[0])
     try:
         session = boto3.Session(
-            aws_access_key_id=config.get("accessKey"),
-            aws_secret_access_key=config.get("secretKey"),
-            aws_session_token=config.get("token"),
+            aws_access_key_id=keys.get("accessKey"),
+            aws_secret_access_key=keys.get("secretKey"),
+            aws_session_token=keys.get("token"),
             region_name=config.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
             botocore_session=core,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typing
 import uuid
 
+import botocore.exceptions
+
 from lab.plugins import base, values
 from lab.plugins.aws import session
 
@@ -119,17 +121,23 @@ def settle(call: base.Call, change: str) -> None:
 
 
 def get_zone(call: base.Call, args: base.Properties) -> base.Properties:
-    """A public hosted zone by `zoneId` or `name`."""
+    """A hosted zone by `zoneId`, or by `name` (a public one unless `privateZone`)."""
     plain = values.plain(args)
     route53 = call.client.route53
-    with session.errors("reading Route53 Hosted Zone"):
-        if plain.get("zoneId"):
-            id = _short(plain["zoneId"])
-        elif plain.get("name"):
-            id = _by_name(route53, plain["name"])
-        else:
-            raise base.PluginError("one of zoneId and name must be set")
+    if plain.get("zoneId"):
+        id = _short(plain["zoneId"])
+    elif plain.get("name"):
+        id = _by_name(route53, plain["name"], private=plain.get("privateZone") is True)
+    else:
+        raise base.PluginError("one of zoneId and name must be set")
+    try:
         answer = route53.get_hosted_zone(Id=id)
+    except botocore.exceptions.ClientError as error:
+        if session.code(error) == GONE:
+            raise base.PluginError("couldn't find resource") from None
+        with session.errors("reading Route53 Hosted Zone"):
+            raise
+    with session.errors(f"listing Route 53 Hosted Zone ({id}) tags"):
         tags = route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=id)["ResourceTagSet"]["Tags"]
     zone = answer["HostedZone"]
     config, service = zone.get("Config", {}), zone.get("LinkedService", {})
@@ -149,17 +157,20 @@ def get_zone(call: base.Call, args: base.Properties) -> base.Properties:
     }
 
 
-def _by_name(route53: typing.Any, name: str) -> str:
-    wanted = name.rstrip(".") + "."
-    found = [
-        zone
-        for page in route53.get_paginator("list_hosted_zones").paginate()
-        for zone in page["HostedZones"]
-        if zone["Name"] == wanted and not zone.get("Config", {}).get("PrivateZone")
-    ]
-    if len(found) != 1:
-        problem = "no matching" if not found else "multiple matching"
-        raise base.PluginError(f"{problem} Route 53 Hosted Zone found for {name}")
+def _by_name(route53: typing.Any, name: str, *, private: bool) -> str:
+    wanted = name.lower().rstrip(".") + "."
+    with session.errors("reading Route 53 Hosted Zones"):
+        found = [
+            zone
+            for page in route53.get_paginator("list_hosted_zones").paginate()
+            for zone in page["HostedZones"]
+            if zone["Name"] == wanted and bool(zone.get("Config", {}).get("PrivateZone")) is private
+        ]
+    if not found:
+        raise base.PluginError("no matching Route 53 Hosted Zone found")
+    if len(found) > 1:
+        narrower = "use additional constraints to reduce matches to a single Route 53 Hosted Zone"
+        raise base.PluginError(f"multiple Route 53 Hosted Zones matched; {narrower}")
     return _short(found[0]["Id"])
 
 

@@ -1,4 +1,4 @@
-"""The ionoscloud plugin: datacenters, IP blocks, managed clusters and node pools over the IONOS Cloud REST API.
+"""The ionoscloud plugin: datacenters, LANs, IP blocks, managed clusters and node pools over the IONOS Cloud REST API.
 
 https://www.pulumi.com/registry/packages/ionoscloud/
 """
@@ -20,6 +20,7 @@ class Ionoscloud(base.Provider):
     resources = {
         "ionoscloud:compute/datacenter:Datacenter": compute.Datacenter(),
         "ionoscloud:compute/iPBlock:IPBlock": compute.IPBlock(),
+        "ionoscloud:compute/lan:Lan": compute.Lan(),
         "ionoscloud:k8s/cluster:Cluster": k8s.Cluster(),
         "ionoscloud:k8s/nodePool:NodePool": k8s.NodePool(),
     }

@@ -168,9 +168,9 @@ def request_done(call: base.Call, location: str) -> bool:
 
 
 def _tidy(value: typing.Any) -> typing.Any:
-    """Objects of a list without the fields that are null."""
+    """Objects of a list without the fields that are null or empty lists."""
     if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return [{key: field for key, field in item.items() if field is not None} for item in value]
+        return [{key: field for key, field in item.items() if field not in (None, [])} for item in value]
     return value
 
 

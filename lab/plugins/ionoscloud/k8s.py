@@ -182,8 +182,16 @@ class NodePool(_Managed):
             )
         return super().read(call, base.State(pool, {**state.inputs, "k8sClusterId": cluster}, {}))
 
+    def check(self, call: base.Call, olds: base.Properties, news: base.Properties) -> base.Properties:
+        inputs = super().check(call, olds, news)
+        if isinstance(inputs.get("lans"), list):
+            inputs["lans"] = [{"dhcp": True, **lan} if isinstance(lan, dict) else lan for lan in inputs["lans"]]
+        return inputs
+
     def actual(self, inputs: base.Properties, entry: element.Json) -> base.Properties:
         result = super().actual(inputs, entry)
+        if inputs.get("lans") and not entry["properties"].get("lans"):
+            result["lans"] = inputs["lans"]  # the real plugin takes an empty list for "nothing said"
         if not (entry["properties"].get("autoScaling") or {}).get("minNodeCount"):
             result.pop("autoScaling", None)
         return result
@@ -222,7 +230,8 @@ class NodePool(_Managed):
             raise base.PluginError(problem + "node_count cannot be lower than min_node_count")
         if given.get("publicIps") and len(given["publicIps"]) < count + 1:
             raise base.PluginError(f"the number of public IPs must be at least {count + 1}")
-        return super().to_api(inputs, names) | {"autoScaling": scaling}
+        request = super().to_api(inputs, names) | {"autoScaling": scaling}
+        return request | ({"lans": _lans(request["lans"])} if "lans" in request else {})
 
     def changes(self, old: base.Properties, new: base.Properties) -> element.Json:
         """Always the node count and version, whether they changed or not."""
@@ -231,7 +240,7 @@ class NodePool(_Managed):
         for name in ("maintenanceWindow", "serverType", *empty):
             if old.get(name) != new.get(name) and (name in new or name in empty):
                 request[name] = new.get(name, empty.get(name))
-        return request
+        return request | ({"lans": _lans(request["lans"])} if "lans" in request else {})
 
     def outputs(self, inputs: base.Properties, entry: element.Json) -> base.Properties:
         """Without limits of autoscaling that are zero: that is how the API says "off"."""
@@ -239,6 +248,11 @@ class NodePool(_Managed):
         if not (entry["properties"].get("autoScaling") or {}).get("minNodeCount"):
             result.pop("autoScaling", None)
         return result
+
+
+def _lans(given: typing.Any) -> list[element.Json]:
+    """LANs as the plugin sends them: always with routes."""
+    return [{**lan, "routes": lan.get("routes") or []} for lan in given]
 
 
 def _parses(parse: typing.Callable[[str], object], text: str) -> bool:
