@@ -11,10 +11,10 @@ from urllib import parse as urls
 import pulumi
 
 import arguments
-import kubeconfigs
 import settings as config
 from components.addons import ingress_nginx, traefik
 from components.cluster import namespaces, network_policies
+from kubeconfigs import checking
 
 API_PORT = 6443
 """Where most API servers listen that do not at 443."""
@@ -33,7 +33,7 @@ def platform(settings: config.Settings, kubeconfig: pulumi.Output[str]) -> names
         ports=sorted({API_PORT, *wanted.network_policies.ports, *address_ports(settings)}),
     )
     # A port is no secret, and as one it would hide the policies in previews.
-    api = pulumi.Output.unsecret(kubeconfig.apply(kubeconfigs.server_port))
+    api = pulumi.Output.unsecret(kubeconfig.apply(checking.server_port))
     return dataclasses.replace(args, network=network, network_ports=api.apply(lambda port: [port]))
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import kubeconfigs
+from kubeconfigs import writing
 from ops import access_owner
 from ops.access_owner import Environment, Issue, Owner, Record, RefusedError
 from ops.kubectl import ClusterError, Kubectl
@@ -59,7 +59,7 @@ def issue(
     before = record.revoked
     for attempt in range(TRIES):
         token, granted = _token(environment, cluster, owner, seconds)
-        text = kubeconfigs.with_token(
+        text = writing.with_token(
             environment.kubeconfig, context=owner.context, user=owner.user, namespace=owner.namespace, token=token
         )
         try:

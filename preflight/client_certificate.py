@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import pathlib
 import ssl
 import tempfile
-from collections.abc import Mapping
-from typing import Any
+
+from kubeconfigs import checking
+from kubeconfigs.reading import Context, KubeconfigError
 
 
-def present(user: Mapping[str, Any], folder: pathlib.Path, context: ssl.SSLContext) -> bool:
-    """Load certificate and key of a kubeconfig's user; False: it has none.
-
-    Args:
-        user: the user's part of the kubeconfig.
-        folder: where its relative paths begin.
-        context: what to load them into.
+def present(chosen: Context, context: ssl.SSLContext) -> bool:
+    """Load certificate and key of a kubeconfig's user into a TLS context; False: it has none.
 
     Raises:
-        ValueError: the data is no base64, or certificate and key are none, or do not belong together.
-        OSError: a file cannot be read.
+        KubeconfigError: they cannot be read, are none, or do not belong together.
     """
-    certificate, key = (_content(user, name, folder) for name in ("client-certificate", "client-key"))
-    if certificate is None or key is None:
-        return False
+    if not checking.has(chosen.user, "client-certificate"):
+        return False  # a key alone is nothing to kubectl
+    names = ("client-certificate", "client-key")
+    certificate, key = (checking.content_of(chosen, chosen.user, name) or b"" for name in names)
     # The module ssl reads files only. This one is in a folder of ours alone, and gone at once.
     with tempfile.TemporaryDirectory() as private:
         file = pathlib.Path(private) / "pair.pem"
@@ -33,12 +28,7 @@ def present(user: Mapping[str, Any], folder: pathlib.Path, context: ssl.SSLConte
         try:
             # A password, or it would be asked for on the terminal; kubectl knows no encrypted keys either.
             context.load_cert_chain(file, password="")
-        except ssl.SSLError as error:
-            raise ValueError(f"certificate and key do not fit ({error.reason})") from None
+        except (ssl.SSLError, ValueError):
+            problem = f"{chosen.where}: its client certificate and key cannot be read, or are not each other's"
+            raise KubeconfigError(problem) from None
     return True
-
-
-def _content(user: Mapping[str, Any], name: str, folder: pathlib.Path) -> bytes | None:
-    if user.get(f"{name}-data"):
-        return base64.b64decode(str(user[f"{name}-data"]), validate=True)
-    return (folder / str(user[name])).read_bytes() if user.get(name) else None

@@ -14,12 +14,16 @@ import time
 
 import pulumi
 
-from preflight import cluster
+from kubeconfigs import reading
+from preflight import api_server
 
 PATH = "/apis/monitoring.coreos.com/v1"
 KIND = "ServiceMonitor"
+SECONDS = 10.0
+"""How long each step of the question may take."""
 PAUSES = (1.0, 3.0)
 """Seconds before the second and the third try."""
+IN_VALUES = "switch ServiceMonitors on in the charts' values"
 LATER = "run `pulumi up` again once the Prometheus operator is there"
 
 
@@ -38,15 +42,20 @@ def served(kubeconfig: pulumi.Output[str]) -> pulumi.Output[bool]:
 def missing(kubeconfig: str) -> str | None:
     """Why there can be no ServiceMonitors, with the next step; None: the cluster knows them."""
     try:
-        status, body = _asked(kubeconfig)
-    except cluster.Unusable as error:
-        return ": ".join(map(str, error.args))
-    except (OSError, http.client.HTTPException) as error:
+        way = api_server.route(reading.loads(kubeconfig, where="the kubeconfig"))
+        if not way.spoken and way.proxy:
+            return f"the API server is behind the proxy {way.proxy.shown}, whose kind only kubectl speaks: {IN_VALUES}"
+        status, body = _asked(way)
+    except reading.KubeconfigError as error:
+        return f"{error.problem}: {error.fix}"
+    except api_server.ProxyError as error:
+        return f"the proxy does not connect to the API server ({error.status}): check its user and password"
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return f"the API server cannot be asked ({type(error).__name__}): run `pulumi up` again when it answers"
     if status == http.HTTPStatus.NOT_FOUND:
         return f"the cluster does not know the kind yet: {LATER}"
     if status != http.HTTPStatus.OK:
-        fix = "give the kubeconfig a token or a client certificate, or switch ServiceMonitors on in the charts' values"
+        fix = f"give the kubeconfig a token or a client certificate, or {IN_VALUES}"
         return f"the API server does not say which kinds it knows ({status}): {fix}"
     try:
         kinds = {one["kind"] for one in json.loads(body)["resources"]}
@@ -55,10 +64,10 @@ def missing(kubeconfig: str) -> str | None:
     return None if KIND in kinds else f"the cluster does not know the kind yet: {LATER}"
 
 
-def _asked(kubeconfig: str) -> tuple[int, bytes]:
+def _asked(way: api_server.Route) -> tuple[int, bytes]:
     # Not at once for good: an answer that got lost would take the ServiceMonitors away.
     for pause in PAUSES:
         with contextlib.suppress(OSError, http.client.HTTPException):
-            return cluster.get(kubeconfig, PATH)
+            return api_server.ask(way, PATH, SECONDS)
         time.sleep(pause)
-    return cluster.get(kubeconfig, PATH)
+    return api_server.ask(way, PATH, SECONDS)

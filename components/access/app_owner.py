@@ -9,9 +9,9 @@ from typing import Any
 
 import pulumi
 
-import kubeconfigs
 from components import manifests, options
 from components.access import admission, roles
+from kubeconfigs import writing
 
 NAME = "app-owner"
 """Name of every object in the namespace that only this program makes, but for the service account."""
@@ -195,7 +195,7 @@ def network_policy(ingress_namespace: str | None) -> dict[str, Any]:
 def permanent_kubeconfig(args: AppOwnerArgs, admin: str, secret: Mapping[str, str]) -> str:
     """A kubeconfig with the token of a token Secret's data."""
     token = base64.b64decode(secret["token"]).decode()
-    return kubeconfigs.with_token(admin, context=args.context, user=args.user, namespace=args.namespace, token=token)
+    return writing.with_token(admin, context=args.context, user=args.user, namespace=args.namespace, token=token)
 
 
 def _manifest(args: AppOwnerArgs, api_version: str, kind: str, name: str, **content: Any) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import reach
 import yaml
 
 from lab import kube
+from tests import proxies
 
 pytestmark = pytest.mark.timeout(600)
 NODE = "existing-node"
@@ -34,6 +37,16 @@ def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine
     kubeconfig = yaml.safe_load(engine.lab.kubeconfig.read_text())
     kubeconfig["contexts"].append({"name": "factory", "context": kubeconfig["contexts"][0]["context"]})
     kubeconfig["contexts"][0]["context"] = {"cluster": "nowhere", "user": "nobody"}
+    with proxies.running() as proxy:
+        kubeconfig["clusters"][0]["cluster"]["proxy-url"] = proxy.url()
+        filled_and_left(engine, cluster, kubeconfig)
+        assert proxy.asked, "everything goes through the proxy of the kubeconfig"
+        assert proxy.refused == 0, "the proxy always gets its user and password"
+    assert names(cluster, "/api/v1/namespaces") == before
+
+
+def filled_and_left(engine: engines.Engine, cluster: kube.KubeClient, kubeconfig: dict[str, Any]) -> None:
+    """Up to destroy, with a kubeconfig in whose proxy-url stands a password."""
 
     def change(config: dict[str, Any]) -> None:
         config["gitops-platform:cluster"] = {"provider": "existing", "name": "factory-1", "context": "factory"}
@@ -42,10 +55,13 @@ def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine
             "ingress": {"controller": "traefik"},
             "certManager": {"server": "staging", "issuer": {"waitReady": False}},
         }
+        config["gitops-platform:appOwners"] = [
+            {"organization": "dome", "namespaces": ["marketplace"], "permanentToken": True}
+        ]
 
     with engine.changed_config(change):
         secret(engine, "ionosDnsToken", engine.lab.secret("ionos-dns-token"))
-        secret(engine, "kubeconfig", yaml.safe_dump(kubeconfig))
+        secret(engine, "kubeconfig", "\ufeff" + json.dumps(kubeconfig, indent="\t"))
         try:
             # What the killed run made must be known as the program's own: here nothing is taken over.
             engine.killed("up", "helm.sh/v3:Release.*creating")
@@ -55,11 +71,31 @@ def test_an_existing_cluster_is_filled_and_left_as_it_was(engine: engines.Engine
             assert outputs["cluster"]["provider"] == "existing"
             assert set(outputs["addons"]) == {"sealed-secrets", "traefik", "external-dns", "cert-manager"}
             engine.up("--expect-no-changes")
+            no_proxy_password_is_told(engine)
             plain_traefik_leaves_class_nginx_alone(cluster)
         finally:
             destroyed = engine.pulumi("destroy --yes --skip-preview")
         assert destroyed.code == 0, destroyed.text
-    assert names(cluster, "/api/v1/namespaces") == before
+
+
+def no_proxy_password_is_told(engine: engines.Engine) -> None:
+    """Neither to an app owner, nor to whoever sees a preview, the outputs or the state."""
+    outputs = engine.outputs(secrets=True)
+    assert encoded(outputs["kubeconfig"]), "the program's own kubeconfig has it"
+    (owners,) = outputs["appOwnerKubeconfigs"].values()
+    assert yaml.safe_load(owners)["clusters"][0]["cluster"]["proxy-url"].startswith("http://127.0.0.1:")
+    told = [owners, json.dumps(engine.outputs())]
+    for command in ("preview --diff", "preview --json", "stack export", "stack output --json"):
+        run = engine.pulumi(command)
+        assert run.code == 0, run.text
+        told.append(run.text)
+    assert "without its user and password" in told[2], "the platform team hears of it"
+    assert not encoded("".join(told))
+
+
+def encoded(text: str) -> bool:
+    """Whether the proxy's password is in a text, as it is or as it stands in a URL."""
+    return proxies.PASSWORD in text or proxies.PASSWORD.replace("@", "%40") in text
 
 
 def plain_traefik_leaves_class_nginx_alone(cluster: kube.KubeClient) -> None:
@@ -79,10 +115,12 @@ def plain_traefik_leaves_class_nginx_alone(cluster: kube.KubeClient) -> None:
             cluster.delete(f"{ingresses}/{name}")
 
 
-def test_objects_of_others_are_not_taken_over(engine: engines.Engine, cluster: kube.KubeClient) -> None:
+def test_objects_of_others_are_not_taken_over(
+    engine: engines.Engine, cluster: kube.KubeClient, tmp_path: pathlib.Path
+) -> None:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd", "labels": {"owner": "others"}}}
     cluster.create("/api/v1/namespaces", body)
-    section = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(engine.lab.kubeconfig)}
+    section = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(signing_in(engine, tmp_path))}
     try:
         with engine.changed_config(lambda config: config.update({"gitops-platform:cluster": section})):
             run = engine.pulumi("up --yes --skip-preview")
@@ -94,6 +132,21 @@ def test_objects_of_others_are_not_taken_over(engine: engines.Engine, cluster: k
         assert "deletionTimestamp" not in kept["metadata"]
     finally:
         cluster.delete("/api/v1/namespaces/argocd")
+
+
+def signing_in(engine: engines.Engine, folder: pathlib.Path) -> pathlib.Path:
+    """The lab's kubeconfig, but with a command that lies beside it, as kubectl takes it."""
+    kubeconfig = yaml.safe_load(engine.lab.kubeconfig.read_text())
+    version = "client.authentication.k8s.io/v1"
+    answer = {"apiVersion": version, "kind": "ExecCredential", "status": kubeconfig["users"][0]["user"]}
+    script = folder / "bin" / "sign-in"
+    script.parent.mkdir()
+    script.touch(0o700)
+    script.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
+    plugin = {"apiVersion": version, "command": "./bin/sign-in", "interactiveMode": "Never"}
+    kubeconfig["users"][0]["user"] = {"exec": plugin}
+    (folder / "config").write_text(yaml.safe_dump(kubeconfig))
+    return folder / "config"
 
 
 def secret(engine: engines.Engine, key: str, value: str) -> None:

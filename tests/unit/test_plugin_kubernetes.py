@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 from typing import Any
@@ -22,6 +23,7 @@ from lab.plugins.kubernetes import (
     session,
     waitfor,
 )
+from tests import kubeconfig_cases
 
 SECRET_TOKEN = "kubernetes:core/v1:Secret"
 
@@ -228,6 +230,41 @@ def test_what_a_kubeconfig_says_about_access() -> None:
     assert "CANARY" not in repr(access)
     with pytest.raises(kubeconfig.KubeconfigError, match='context "x" does not exist'):
         kubeconfig.access(config(), "x")
+
+
+@pytest.mark.parametrize("case", kubeconfig_cases.CASES, ids=lambda case: case.name)
+def test_a_kubeconfig_is_refused_where_client_go_refuses_it(
+    case: kubeconfig_cases.Case, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig_cases.files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = json.dumps(case.config("https://127.0.0.1:6443"))
+    with pytest.raises(kubeconfig.KubeconfigError) if case.words else contextlib.nullcontext():
+        session.cluster.Cluster(kubeconfig.access(kubeconfig.parse(text)))
+
+
+def test_paths_begin_at_the_folder_of_a_kubeconfig_of_the_environment_only(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("t")
+    (tmp_path / "config").write_text(json.dumps(config(tokenFile="token")))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    assert kubeconfig.access(kubeconfig.ambient()).authorization == "Bearer t"
+    with pytest.raises(kubeconfig.KubeconfigError, match="tokenFile"):
+        kubeconfig.access(kubeconfig.parse(str(tmp_path / "config")))
+
+
+def test_no_credentials_are_shown_without_tls() -> None:
+    assert kubeconfig.access(config("http://a", token="CANARY")).authorization == ""
+
+
+def test_what_client_go_cannot_decode_is_refused() -> None:
+    for user in ({"token": 12}, {"token": True}, {"client-key-data": "no base64!"}, "x"):
+        broken = {**config(), "users": [{"name": "u", "user": user}]}
+        with pytest.raises(kubeconfig.KubeconfigError):
+            kubeconfig.parse(json.dumps(broken))
+    with pytest.raises(kubeconfig.KubeconfigError, match='duplicate name "u"'):
+        kubeconfig.parse(json.dumps({**config(), "users": [{"name": "u"}, {"name": "u"}]}))
 
 
 # --- waiting -----------------------------------------------------------------------------------------------------

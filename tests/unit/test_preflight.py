@@ -120,6 +120,8 @@ def test_half_a_login_to_ionos_is_named() -> None:
 # An existing cluster
 
 
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1beta1"}
+
 VERSION = b""
 """What the API server says of itself."""
 
@@ -237,7 +239,7 @@ def test_a_refused_token_is_said(server: str, authority: tuple[pathlib.Path, byt
 def test_any_answer_to_somebody_who_shows_nothing_counts_as_reachable(
     server: str, authority: tuple[pathlib.Path, bytes]
 ) -> None:
-    content = kubeconfig(f"{server}/elsewhere", authority[1], user={"exec": {"command": "true"}})
+    content = kubeconfig(f"{server}/elsewhere", authority[1], user={"exec": {**EXEC, "command": "true"}})
     assert ask(content) == [], "nothing can be said about a 401 to nobody"
 
 
@@ -267,7 +269,7 @@ def test_a_refused_client_certificate_is_said(server: str, authority: tuple[path
     assert "new kubeconfig" in found
 
 
-@pytest.mark.parametrize("data", ["eA==", "no base64!"])
+@pytest.mark.parametrize("data", ["eA==", "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg=="])
 def test_a_client_certificate_that_is_none_is_said(
     server: str, authority: tuple[pathlib.Path, bytes], data: str
 ) -> None:
@@ -321,8 +323,12 @@ def test_something_that_is_no_api_server_is_said(server: str) -> None:
         (kubeconfig("nowhere"), None, "names no server that has a URL"),
         (kubeconfig("https://x", cluster={"certificate-authority": "/nonexistent"}), None, "/nonexistent"),
         (kubeconfig("https://x", b"canary"), None, "certificate authority cannot be read"),
-        (kubeconfig("https://x", user={"client-key": "/nonexistent"}), None, "client-key"),
-        (kubeconfig("https://x", user={"exec": {"command": "no-such-login"}}), None, "no-such-login, which is not on"),
+        (kubeconfig("https://x", user={"client-certificate": "/gone", "client-key": __file__}), None, "names /gone"),
+        (
+            kubeconfig("https://x", user={"exec": {**EXEC, "command": "no-such-login"}}),
+            None,
+            "no-such-login, which is not",
+        ),
         ("token: [canary", None, "no valid YAML (line 1)"),
         ("canary", None, "is no kubeconfig"),
         ("", None, "is no kubeconfig"),

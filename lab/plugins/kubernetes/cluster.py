@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import ssl
 import tempfile
 import threading
@@ -17,6 +18,7 @@ import typing
 import urllib.parse
 
 import urllib3
+from urllib3.util import url as urllib3_url
 
 from lab.plugins import base
 from lab.plugins.kubernetes import kubeconfig
@@ -26,6 +28,8 @@ Object = dict[str, typing.Any]
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
 MISSING_SECONDS = 0.2
 """How long the answer "this kind does not exist" is believed: a CRD may appear at any moment."""
+
+CERTIFICATE = r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
 
 APPLY, JSON_PATCH, JSON = "application/apply-patch+yaml", "application/json-patch+json", "application/json"
 
@@ -70,7 +74,7 @@ class Cluster:
         if access.server.startswith("https:"):
             tls = {"ssl_context": _context(access), "server_hostname": access.server_name or None}
             tls["assert_hostname"] = False if access.insecure else (access.server_name or None)
-        self._pool = urllib3.PoolManager(maxsize=32, retries=False, **tls)
+        self._pool = _pool(access.proxy, maxsize=32, retries=False, **tls)
         self._kinds: dict[str, tuple[float, dict[str, Kind]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -148,6 +152,19 @@ class Cluster:
         return _answer(response)
 
 
+def _pool(proxy: str, **options: typing.Any) -> urllib3.PoolManager:
+    """Connections, through a kubeconfig's proxy if it has one. KubeconfigError for one that is not spoken here."""
+    if not proxy:
+        # The environment's would not be asked either: everything here is on loopback, which Go takes no proxy for.
+        return urllib3.PoolManager(**options)
+    url = urllib3_url.parse_url(proxy)
+    if url.scheme not in ("http", "https"):
+        raise kubeconfig.KubeconfigError(f"this stand-in for the kubernetes plugin speaks to no {url.scheme} proxy")
+    user = urllib.parse.unquote(url.auth) if url.auth else None
+    headers = urllib3.make_headers(proxy_basic_auth=user) if user else None
+    return urllib3.ProxyManager(url._replace(auth=None).url, proxy_headers=headers, **options)
+
+
 def _root(api_version: str) -> str:
     return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
@@ -165,6 +182,8 @@ def _answer(response: urllib3.BaseHTTPResponse) -> Object:
 
 def _network_reason(error: Exception) -> str:
     text = str(error)
+    if "407" in text:
+        return "Proxy Authentication Required"
     if "Connection refused" in text:
         return "dial tcp: connection refused"
     if "timed out" in text:
@@ -177,7 +196,8 @@ def _network_reason(error: Exception) -> str:
 
 
 def _context(access: kubeconfig.Access) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=access.ca or None)
+    # Between certificates a bundle may have any text, which OpenSSL takes in ASCII only.
+    context = ssl.create_default_context(cadata="\n".join(re.findall(CERTIFICATE, access.ca)) or None)
     # RFC 5280 asks for key identifiers that certificates of older cluster tools do not have.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
     if access.insecure:

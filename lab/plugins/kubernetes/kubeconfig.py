@@ -12,6 +12,8 @@ import typing
 
 import yaml
 
+from lab.plugins.kubernetes import kubeconfig_rules
+
 Config = dict[str, typing.Any]
 
 
@@ -31,6 +33,7 @@ class Access:
     certificate: str = ""
     key: str = dataclasses.field(default="", repr=False)
     authorization: str = dataclasses.field(default="", repr=False)
+    proxy: str = dataclasses.field(default="", repr=False)
 
 
 def parse(text: str) -> Config:
@@ -41,15 +44,17 @@ def parse(text: str) -> Config:
     if "\n" not in text and not text.lstrip().startswith("{"):
         path = pathlib.Path(text.strip()).expanduser()
         try:
-            text = path.read_text()
+            text = path.read_text("utf-8")
         except OSError as error:
             raise KubeconfigError(f"open {path}: {(error.strerror or 'cannot be read').lower()}") from None
     try:
-        config = yaml.safe_load(text)
+        config = yaml.safe_load(text.removeprefix("\ufeff"))
     except yaml.YAMLError:
         raise KubeconfigError("it is neither YAML nor JSON") from None
     if not isinstance(config, dict):
         raise KubeconfigError("it is no kubeconfig")
+    for problem in kubeconfig_rules.undecodable(config):
+        raise KubeconfigError(problem)
     return config
 
 
@@ -58,7 +63,7 @@ def ambient() -> Config:
     for name in [*os.environ.get("KUBECONFIG", "").split(os.pathsep), "~/.kube/config"]:
         path = pathlib.Path(name).expanduser()
         if name and path.is_file():
-            return parse(str(path))
+            return _located(parse(str(path)), path.parent.absolute())
     raise KubeconfigError("invalid configuration: no configuration has been provided")
 
 
@@ -72,7 +77,7 @@ def active_cluster(config: Config, context: str = "", cluster: str = "") -> Conf
 def access(config: Config, context: str = "", cluster: str = "") -> Access:
     """Where and how to reach the cluster of a context; runs the user's `exec` command if it has one.
 
-    KubeconfigError for a context, cluster or user that is not there and for unreadable files.
+    KubeconfigError for a context or cluster that is not there, for unreadable files, and for what client-go refuses.
     """
     chosen = context or config.get("current-context") or ""
     entry = _named(config, "contexts", chosen)
@@ -86,18 +91,39 @@ def access(config: Config, context: str = "", cluster: str = "") -> Access:
     if not isinstance(target, dict) or not target.get("server"):
         raise KubeconfigError(f'cluster "{name}" does not exist')
     user = (_named(config, "users", facts.get("user") or "") or {}).get("user") or {}
-    if "exec" in user:
+    problems = list(kubeconfig_rules.refused(name, target, facts.get("user") or "", user))
+    if problems:
+        raise KubeconfigError("invalid configuration: " + ", ".join(problems))
+    secure = target["server"].lower().startswith("https:")
+    if not secure:
+        user = {}  # client-go shows no credentials without TLS
+    if "exec" in user and not any(user.get(key) for key in kubeconfig_rules.BEFORE_EXEC):
         user = {**user, **_run_exec(user["exec"])}
+    certificate = _data(user, "client-certificate")
     return Access(
         server=target["server"].rstrip("/"),
         namespace=facts.get("namespace") or "default",
         ca=_data(target, "certificate-authority"),
         insecure=bool(target.get("insecure-skip-tls-verify")),
         server_name=target.get("tls-server-name") or "",
-        certificate=_data(user, "client-certificate"),
-        key=_data(user, "client-key"),
+        certificate=certificate,
+        key=_data(user, "client-key") if certificate else "",
         authorization=_authorization(user),
+        proxy=target.get("proxy-url") or "",
     )
+
+
+def _located(config: Config, folder: pathlib.Path) -> Config:
+    """Paths of a file that was found by $KUBECONFIG begin at its folder; those of an inline one at the plugin's."""
+    for section in ("cluster", "user"):
+        for entry in config.get(f"{section}s") or []:
+            facts = entry.get(section) or {}
+            for key in ("certificate-authority", "client-certificate", "client-key", "tokenFile"):
+                if facts.get(key):
+                    facts[key] = str(folder / facts[key])
+            if "/" in (facts.get("exec") or {}).get("command", ""):
+                facts["exec"]["command"] = str(folder / facts["exec"]["command"])
+    return config
 
 
 def _named(config: Config, section: str, name: str) -> Config | None:
@@ -107,20 +133,22 @@ def _named(config: Config, section: str, name: str) -> Config | None:
 def _data(entry: Config, key: str) -> str:
     try:
         if entry.get(f"{key}-data"):
-            return base64.b64decode(entry[f"{key}-data"]).decode()
-        return pathlib.Path(entry[key]).read_text() if entry.get(key) else ""
+            return base64.b64decode(entry[f"{key}-data"]).decode("utf-8")
+        return pathlib.Path(entry[key]).read_text("utf-8") if entry.get(key) else ""
     except (OSError, ValueError):
         raise KubeconfigError(f"{key} cannot be read") from None
 
 
 def _authorization(user: Config) -> str:
-    if user.get("token"):
-        return f"Bearer {user['token']}"
+    token = user.get("token")
     if user.get("tokenFile"):
         try:
-            return f"Bearer {pathlib.Path(user['tokenFile']).read_text().strip()}"
+            token = pathlib.Path(user["tokenFile"]).read_text("utf-8").strip() or token
         except OSError:
-            raise KubeconfigError("tokenFile cannot be read") from None
+            if not token:
+                raise KubeconfigError("tokenFile cannot be read") from None
+    if token:
+        return f"Bearer {token}"
     if user.get("username"):
         return "Basic " + base64.b64encode(f"{user['username']}:{user.get('password', '')}".encode()).decode()
     return ""
@@ -137,9 +165,15 @@ def _run_exec(command: Config) -> Config:
             check=True,
             timeout=60,
         )
-        status = json.loads(done.stdout)["status"]
+        answer = json.loads(done.stdout)
+        status = answer["status"]
     except (OSError, subprocess.SubprocessError, ValueError, KeyError):
         raise KubeconfigError(f"getting credentials: exec: {command.get('command')} failed") from None
+    if answer.get("apiVersion") != command["apiVersion"]:
+        raise KubeconfigError(f"exec plugin is configured to use API version {command['apiVersion']}, not what it says")
+    pair = [bool(status.get(key)) for key in ("clientCertificateData", "clientKeyData")]
+    if any(pair) != all(pair) or not (any(pair) or status.get("token")):
+        raise KubeconfigError("exec plugin didn't return a token or cert/key pair")
     found = {"token": status.get("token")}
     for ours, theirs in (("client-certificate-data", "clientCertificateData"), ("client-key-data", "clientKeyData")):
         if status.get(theirs):
