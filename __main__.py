@@ -14,6 +14,7 @@ import access_arguments
 import arguments
 import outputs
 import preflight
+import releases
 import settings as config
 from components import cluster, providers
 from components.access import app_owner
@@ -23,7 +24,7 @@ from components.dns import credentials, route53
 from components.gitops import access, argocd, connections, project, root
 
 settings, secrets = config.load(), config.load_secrets()
-preflight.check(settings, secrets)
+preflight.check(settings, secrets, lambda: releases.wanted(settings, secrets))
 ionos, on_route53, on = settings.cluster.provider == "ionos", settings.dns.provider == "route53", settings.addons
 
 target = cluster.create(
