@@ -262,12 +262,13 @@ def test_a_child_that_cannot_be_synced_keeps_the_folder_from_being_ready(
     environment: engines.Engine, repository: gitserver.Repository
 ) -> None:
     """Its chart has no workload, so that Argo CD itself calls it Healthy as soon as it has looked at it."""
-    spec = child(repository.url, "till")
+    spec = child(repository.url, "lost")
     spec["destination"]["namespace"] = "nowhere"
     spec["syncPolicy"]["retry"] = {"limit": 1, "backoff": {"duration": "1s"}}
-    by_hand = {**child(repository.url, "till"), "syncPolicy": {}}
+    by_hand = {**child(repository.url, "lost"), "syncPolicy": {}}
     repository.commit(
         {
+            **chart("lost", "one"),
             "applications_lab/analytics/lost.yaml": manifest("Application", "lost", spec),
             "applications_lab/analytics/idle.yaml": manifest("Application", "idle", by_hand),
         }
@@ -299,7 +300,7 @@ def test_a_child_that_cannot_be_synced_keeps_the_folder_from_being_ready(
 def test_a_file_without_an_api_version_is_looked_for(
     environment: engines.Engine, repository: gitserver.Repository
 ) -> None:
-    broken = yaml.safe_load(manifest("Application", "broken", child(repository.url, "till")))
+    broken = yaml.safe_load(manifest("Application", "broken", child(repository.url, "shop")))
     del broken["apiVersion"]
     repository.commit({"applications_lab/analytics/broken.yaml": yaml.safe_dump(broken)})
     look_again(environment, "root")
