@@ -15,6 +15,7 @@ import arguments
 import namespace_arguments
 import outputs
 import preflight
+import releases
 import settings as config
 from components import cluster, providers
 from components.access import app_owner
@@ -25,7 +26,7 @@ from components.gitops import access, argocd, connections, project, root
 from preflight import monitoring
 
 settings, secrets = config.load(), config.load_secrets()
-preflight.check(settings, secrets)
+preflight.check(settings, secrets, lambda: releases.wanted(settings, secrets))
 ionos, on_route53, on = settings.cluster.provider == "ionos", settings.dns.provider == "route53", settings.addons
 
 target = cluster.create(

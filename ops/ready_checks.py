@@ -31,6 +31,8 @@ class Environment:
     """Of the zone, where it is on Route53."""
     root: str = ""
     """The Application that applies the GitOps repository's folder, where that is handed over."""
+    folder: str = ""
+    """That folder, from the repository's root."""
 
     @property
     def ingress(self) -> str:
@@ -69,6 +71,7 @@ def environment(outputs: Mapping[str, Any]) -> Environment | None:
         issuers=list(outputs.get("clusterIssuers") or []),
         name_servers=tuple(str(one) for one in (outputs.get("dns") or {}).get("nameServers") or ()),
         root=(outputs.get("gitops") or {}).get("application") or "",
+        folder=(outputs.get("gitops") or {}).get("path") or "",
     )
 
 

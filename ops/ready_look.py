@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from ops import ready_checks, ready_probe, ready_why
+from ops import ready_checks, ready_children, ready_probe, ready_why
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
 from ops.ready_probe import ProbeError, Served
@@ -54,6 +54,9 @@ class Look:
             ready_checks.argo_cd(ready_why.workloads(self.cluster, env.namespace, PART_OF_ARGO_CD), env.namespace),
             *(ready_checks.application(name, applications.get(name)) for name in sorted(wanted)),
         ]
+        if env.root in applications:
+            found = [ready_children.unread(one, env.root, env.folder) for one in found]
+            found += self._children(applications[env.root], wanted)
         if not env.issuers:
             return found, ""
         space = env.addons.get("cert-manager", "cert-manager")
@@ -71,6 +74,16 @@ class Look:
         found.append(ready_checks.certificate(env.host, certificate, steps, space))
         issuer = (((certificate or {}).get("spec") or {}).get("issuerRef") or {}).get("name")
         return found, ready_checks.acme_server(issuers.get(issuer) or {})
+
+    def _children(self, root: dict[str, Any], platforms: set[str]) -> list[Finding]:
+        """What the handed-over folder describes. Ours are looked at anyway."""
+        space = f"/apis/argoproj.io/v1alpha1/namespaces/{self._environment.namespace}"
+        named = [
+            {one["metadata"]["name"]: one for one in self.cluster.items(f"{space}/{kind}")}
+            for kind in ("applications", "applicationsets")
+        ]
+        found = ready_children.findings(root, named[0], named[1])
+        return [one for one in found if one.check.partition(" ")[2] not in platforms]
 
     def _steps(self) -> list[dict[str, Any]]:
         space = f"namespaces/{self._environment.namespace}"

@@ -7,6 +7,16 @@ from collections.abc import Sequence
 
 KNOWN = (
     (
+        r'namespaces "[^"]+" not found',
+        "the namespace is not there: give it an owner (appOwners of the stack file), or let the Application make it "
+        "(syncOptions: [CreateNamespace=true])",
+    ),
+    (
+        "Failed last sync attempt",
+        "Argo CD tries that no more: repair it, and let it sync again (kubectl patch application <name> -n argocd "
+        """--type merge -p '{"operation": {"sync": {}}}')""",
+    ),
+    (
         "no node to run on",
         "the ingress pool has no node with these labels: kubectl get nodes -L nodepool; a pool of IONOS is described "
         "by cluster.ingressPool (nodeCount, autoscaling), nodes of an existing cluster by cluster.ingressNodeSelector",

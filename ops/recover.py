@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import decide, pending, stackfiles
+from ops import decide, pending, stackfiles, syncs
+from ops.kubectl import Kubectl
 from ops.pending import Decision
 from ops.stack import OpsError, Stack, UnaskedError
 
@@ -36,9 +37,10 @@ def recover(
     A killed run leaves a lock, and creates of which Pulumi does not know whether they happened. Each is
     looked up where it would be: what was made is taken into the state, what was not is forgotten, an access
     key whose secret nobody saw is deleted, a half-installed Helm release is made installable again, and one
-    whose removal was refused ("has no deployed releases") can be upgraded again. Needs the credentials that
-    `pulumi up` needs. Exit codes: 0 the next up can run, 1 something is left to do for you (nothing was
-    changed), 2 wrong usage, or Pulumi cannot be asked.
+    whose removal was refused ("has no deployed releases") can be upgraded again. A sync of Argo CD that holds up
+    the deletion of its Application is ended, also while `pulumi destroy` still waits for it. Needs the
+    credentials that `pulumi up` needs. Exit codes: 0 the next up can run, 1 something is left to do for you (nothing
+    was changed), 2 wrong usage, or Pulumi cannot be asked.
     """
     say = functools.partial(typer.echo, err=True)
     try:
@@ -67,11 +69,16 @@ def _recover(
     state = _export(stack, say, dry_run)
     # Looked at first: a run that only asks for the lock drops these from the state.
     changing = pending.interrupted(state)
-    report: dict[str, Any] = {"unlocked": False, "done": False, "pending": []}
+    report: dict[str, Any] = {"unlocked": False, "done": False, "syncs": [], "pending": []}
+    plain = functools.cache(lambda: stack.export(secrets=True))
+    report["syncs"] = _end_syncs(syncs.in_state(plain, state, say), say, dry_run, sure)
+    if report["syncs"] and not dry_run and (lock := stack.lock(pending.root(state))) and lock.alive:
+        say(f"The deletion goes on, and so does the run of {lock.user} that waits for it.")
+        return 0, {**report, "done": True}
     if not dry_run:
         report["unlocked"] = _unlock(stack, state, say, sure)
         state = stack.export()
-    decider = decide.Decider(state, functools.cache(lambda: stack.export(secrets=True)), say, minutes, taken)
+    decider = decide.Decider(state, plain, say, minutes, taken)
     decisions = [decider.decide(one) for one in pending.creates(state)]
     interrupted = {urn: decider.repair(urn) for urn in changing}
     refused = {urn: mend for urn, mend in decider.half_removed().items() if urn not in interrupted}
@@ -103,6 +110,17 @@ def _recover(
         _apply(stack, state, decisions, interrupted)
     say("Done; the next `pulumi up` can run.")
     return 0, {**report, "done": True}
+
+
+def _end_syncs(found: list[tuple[Kubectl, syncs.Sync]], say: Any, dry_run: bool, sure: bool) -> list[str]:
+    """End what holds up a deletion; the names of those Applications."""
+    for _, sync in found:
+        say(f"end sync  Application {sync.application} is to be deleted, and that waits for its sync: {sync.said}")
+    if not found or dry_run or not (sure or typer.confirm("End these syncs?")):
+        return [sync.application for _, sync in found] if dry_run else []
+    for cluster, sync in found:
+        syncs.end(cluster, sync)
+    return [sync.application for _, sync in found]
 
 
 def _export(stack: Stack, say: Any, dry_run: bool) -> dict[str, Any]:

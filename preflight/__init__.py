@@ -2,25 +2,32 @@
 
 Left alone, a preview passes without any of it and `up` fails half-way: the kubernetes plugin, for one,
 previews new objects against a cluster that is not there. So this runs first, in the program, at preview too.
-Cheap by design: environment and files are looked at, and an existing cluster is asked one question; only
-what would otherwise be reported as missing is looked for any further.
+Cheap by design: environment and files are looked at, and an existing cluster is asked whether it is there and which
+objects without a namespace it has; only what would otherwise be reported as missing is looked for any further.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+
+import pulumi
 
 import settings as config
-from preflight import cloud, cluster, owners
+from preflight import asking, cloud, cluster, others, owners
 
 
-def check(settings: config.Settings, secrets: config.Secrets) -> None:
-    """End the program with one error that names everything that is missing; nothing missing: nothing happens."""
+def check(settings: config.Settings, secrets: config.Secrets, wanted: Callable[[], others.Wanted]) -> None:
+    """End the program with one error that names everything that is in the way; nothing is: nothing happens.
+
+    `wanted`: what an existing cluster is looked through for.
+    """
     kubeconfig = None
     if secrets.kubeconfig is not None:
         kubeconfig = config.reveal("kubeconfig")
     found = list(problems(settings, os.environ, kubeconfig, has_ionos_token=secrets.ionos_token is not None))
+    if isinstance(settings.cluster, config.ExistingCluster) and not found:
+        found += of_others(settings.cluster, kubeconfig, wanted())
     found += owners.problems(settings)
     if found:
         count = f"{len(found)} thing{' is' if len(found) == 1 else 's are'} in the way"
@@ -37,3 +44,13 @@ def problems(
         yield from cluster.problems(settings.cluster, kubeconfig, has_owners=bool(settings.app_owners))
     if settings.dns.provider == "route53":
         yield from cloud.aws(environment)
+
+
+def of_others(cluster: config.ExistingCluster, kubeconfig: str | None, wanted: others.Wanted) -> list[config.Mistake]:
+    """What others own of what would be made on a cluster that can be used; a warning where it cannot be asked."""
+    try:
+        ask = asking.lister(cluster, kubeconfig)
+    except asking.Unasked as error:
+        pulumi.log.warn(others.UNASKED.format(error))
+        return []
+    return list(others.problems(wanted, ask, others.recorded))

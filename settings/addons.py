@@ -26,7 +26,9 @@ class ValuesFrom(base.Section):
     """Values that live in the GitOps repository (`gitops.repository`)."""
 
     path: Annotated[str, pydantic.AfterValidator(checks.repository_path)] = base.field(
-        says="File of values, from the repository's root.", example="ionos_sbx/sealed-secrets/values.yaml"
+        says="File of the chart's own values, from the repository's root. A wrapper chart's does not fit: there they "
+        "lie below the dependency's name.",
+        example="platform/sealed-secrets.yaml",
     )
 
 
@@ -38,7 +40,7 @@ class Addon(base.Section):
         {}, says="Values for its chart, merged last; a list of objects is added to.", example={"replicaCount": 2}
     )
     values_from: ValuesFrom | None = base.field(
-        None, says="More values, read from the GitOps repository.", example={"path": "ionos_sbx/app/values.yaml"}
+        None, says="More values, read from the GitOps repository.", example={"path": "platform/sealed-secrets.yaml"}
     )
     timeout_minutes: Minutes = base.field(
         10, says="How long to wait until it is healthy.", example=10, derived="waitMinutes"

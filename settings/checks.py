@@ -189,7 +189,7 @@ def email(value: str) -> str:
 def repository_path(value: str) -> str:
     """A file inside the GitOps repository."""
     if not value or value.startswith(("/", "./")) or ".." in value.split("/") or value.endswith("/"):
-        fix = "write the path from the repository's root, such as ionos_sbx/sealed-secrets/values.yaml"
+        fix = "write the path from the repository's root, such as platform/sealed-secrets.yaml"
         raise base.refuse(f"{show(value)} is no file of the repository", fix)
     return value
 

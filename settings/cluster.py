@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
@@ -169,6 +170,15 @@ class Toleration(base.Section):
     )
 
 
+def _object(value: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Za-z]{1,62}/[a-z0-9*][a-z0-9.:*-]{0,252}", value):
+        raise base.refuse(
+            f"{checks.show(value)} names no object",
+            "write Kind/name, such as IngressClass/nginx; * stands for any text",
+        )
+    return value
+
+
 class ExistingCluster(base.Section):
     """Any Kubernetes cluster that somebody else made; this program only fills it."""
 
@@ -193,6 +203,12 @@ class ExistingCluster(base.Section):
     )
     ingress_tolerations: list[Toleration] = base.field(
         [], says="Taints that the ingress bears.", example=[{"key": "ingress-node", "value": "true"}]
+    )
+    take_over: list[Annotated[str, pydantic.AfterValidator(_object)]] = base.field(
+        [],
+        says="Objects without a namespace that others made and `up` may overwrite: from then on they are this "
+        "environment's, and `destroy` deletes them (CRDs stay). `*` stands for any text.",
+        example=["IngressClass/nginx"],
     )
 
 

@@ -32,6 +32,17 @@ READY = (
 )
 
 
+RETRY: dict[str, Any] = {
+    # A chart whose webhook is not up yet fails its first sync; Argo CD gives up after 5 by default. But a deletion
+    # waits for the last try, as a changed value does: with 20 tries, a minute apart, longer than `destroy` waits.
+    "limit": 9,
+    "backoff": {"duration": "5s", "factor": 2, "maxDuration": "30s"},
+    # A values file that was mended in Git is not tried again as it was.
+    "refresh": True,
+}
+"""How a sync that failed is tried again: for four minutes, then not until something changes."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ValuesFrom:
     """A values file in the GitOps repository: URL, revision (branch, tag or commit) and path in it."""
@@ -145,7 +156,6 @@ def spec(args: ApplicationArgs) -> dict[str, Any]:
         "syncPolicy": {
             "automated": {"prune": True, "selfHeal": True},
             "syncOptions": [f"ServerSideApply={'true' if args.server_side_apply else 'false'}"],
-            # A chart whose webhook is not up yet fails its first sync; Argo CD gives up after 5 by default.
-            "retry": {"limit": 20, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"}},
+            "retry": RETRY,
         },
     }

@@ -15,25 +15,11 @@ import pulumi
 
 from components import manifests, options
 from components.addons import charts, merge, production
+from components.gitops import health
 
 RELEASE = "argocd"
 GITHUB_SECRET = "github-secret"  # noqa: S105 (a name)
 GITHUB_KEY = "clientSecret"
-
-# Without this an app of apps is Healthy before its children are (Argo CD dropped the check in 1.8). Children that are
-# Missing or Unknown do not count for it: seen to end an `up` before anything of a child was there.
-APPLICATION_HEALTH = """\
-local health = {status = "Progressing", message = "no health reported yet"}
-if obj.status ~= nil and obj.status.health ~= nil and obj.status.health.status ~= nil then
-  health.status = obj.status.health.status
-  health.message = obj.status.health.message or ""
-  if health.status == "Missing" or health.status == "Unknown" then
-    health.message = "its health is " .. health.status
-    health.status = "Progressing"
-  end
-end
-return health
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +182,7 @@ def _parts(args: ArgoCdArgs) -> dict[str, Any]:
 def _config(args: ArgoCdArgs) -> dict[str, Any]:
     config: dict[str, Any] = {
         "admin.enabled": args.admin_enabled,
-        "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
+        **health.CUSTOMIZATIONS,
     }
     if args.github:
         config["dex.config"] = dex_config(args.github)

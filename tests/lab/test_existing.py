@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 from collections.abc import Iterator
@@ -115,23 +116,142 @@ def plain_traefik_leaves_class_nginx_alone(cluster: kube.KubeClient) -> None:
             cluster.delete(f"{ingresses}/{name}")
 
 
-def test_objects_of_others_are_not_taken_over(
-    engine: engines.Engine, cluster: kube.KubeClient, tmp_path: pathlib.Path
+OTHERS = {"owner": "others"}
+FOREIGN = {
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles": ("external-dns", {"rules": []}),
+    "/apis/networking.k8s.io/v1/ingressclasses": ("traefik", {"spec": {"controller": "example.org/others"}}),
+    "/api/v1/namespaces": ("argocd", {}),
+}
+"""Collection -> an object in it, of a name that the program uses."""
+
+
+@pytest.fixture
+def foreign(cluster: kube.KubeClient) -> Iterator[dict[str, str]]:
+    """Objects of somebody else; path -> its uid."""
+    made = {}
+    for path, (name, body) in FOREIGN.items():
+        found = cluster.create(path, {"metadata": {"name": name, "labels": OTHERS}, **body})
+        made[f"{path}/{name}"] = found["metadata"]["uid"]
+    yield made
+    for path in made:
+        cluster.delete(path)
+
+
+@contextlib.contextmanager
+def filled(engine: engines.Engine, **cluster: Any) -> Iterator[None]:
+    """The stack's settings for the existing cluster, with Traefik and everything else that needs no cloud."""
+
+    def change(config: dict[str, Any]) -> None:
+        place = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(engine.lab.kubeconfig)}
+        config["gitops-platform:cluster"] = {**place, **cluster}
+        config["gitops-platform:addons"]["ingress"] = {"controller": "traefik"}
+
+    with engine.changed_config(change):
+        yield
+
+
+def test_objects_of_others_are_named_at_preview_and_left_alone(
+    engine: engines.Engine, cluster: kube.KubeClient, foreign: dict[str, str], tmp_path: pathlib.Path
 ) -> None:
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "argocd", "labels": {"owner": "others"}}}
-    cluster.create("/api/v1/namespaces", body)
-    section = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(signing_in(engine, tmp_path))}
-    try:
-        with engine.changed_config(lambda config: config.update({"gitops-platform:cluster": section})):
-            run = engine.pulumi("up --yes --skip-preview")
+    with filled(engine, kubeconfigPath=str(signing_in(engine, tmp_path))):
+        for command in ("preview", "up --yes --skip-preview"):
+            run = engine.pulumi(command)
             assert run.code != 0
-            assert "already exists" in run.text
-            engine.pulumi("destroy --yes --skip-preview")
-        kept = cluster.get("/api/v1/namespaces/argocd")
-        assert kept["metadata"]["labels"]["owner"] == "others"
-        assert "deletionTimestamp" not in kept["metadata"]
+            for name in ("ClusterRole external-dns", "IngressClass traefik", "namespace argocd"):
+                assert name in run.text, f"{command} names what is in the way"
+            assert "3 things are in the way" in run.text, "CRDs that the last environment left are no obstacle"
+            assert "cluster.takeOver: [IngressClass/traefik]" in run.text, "and says what to do"
+        assert not [one for one in engine.state().get("resources") or [] if "kubernetes:" in one["type"]]
+    with filled(engine, takeOver=["IngressClass/*", "ClusterRole/external-dns"]):
+        run = engine.pulumi("preview")
+        assert "1 thing is in the way" in run.text, run.text
+    for path, uid in foreign.items():
+        found = cluster.get(path)["metadata"]
+        assert (found["uid"], found["labels"]["owner"]) == (uid, "others")
+        assert "deletionTimestamp" not in found
+
+
+def test_who_may_not_look_is_warned(engine: engines.Engine, cluster: kube.KubeClient) -> None:
+    """A kubeconfig with a login command, whose user may read namespaces and nothing else."""
+    account = {"kind": "ServiceAccount", "name": "visitor", "namespace": "default"}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "visitor"}
+    rules = [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]}]
+    rbac = "/apis/rbac.authorization.k8s.io/v1"
+    cluster.create("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "visitor"}})
+    cluster.create(f"{rbac}/clusterroles", {"metadata": {"name": "visitor"}, "rules": rules})
+    binding = {"metadata": {"name": "visitor"}, "roleRef": role, "subjects": [account]}
+    cluster.create(f"{rbac}/clusterrolebindings", binding)
+    try:
+        token = engine.kubectl("create", "token", "visitor").out.strip()
+        status = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
+        command = {"apiVersion": "client.authentication.k8s.io/v1", "command": "echo", "args": [json.dumps(status)]}
+        kubeconfig = yaml.safe_load(engine.lab.kubeconfig.read_text())
+        kubeconfig["users"][0]["user"] = {"exec": {**command, "interactiveMode": "Never"}}
+        file = engine.lab.home / "visitor.kubeconfig"
+        file.touch(0o600)
+        file.write_text(yaml.safe_dump(kubeconfig))
+        with filled(engine, kubeconfigPath=str(file)):
+            run = engine.pulumi("preview")
+        said = run.text.partition("could not be looked for (")[2].partition("\n")[0]
+        assert "clusterroles" in said, run.text
+        assert "without the right to list them" in said, "it was signed in by the command"
+        assert " namespaces" not in said
+        assert token not in run.text
     finally:
-        cluster.delete("/api/v1/namespaces/argocd")
+        for path in (
+            f"{rbac}/clusterrolebindings",
+            f"{rbac}/clusterroles",
+            "/api/v1/namespaces/default/serviceaccounts",
+        ):
+            cluster.delete(f"{path}/visitor")
+
+
+DENIED = "no Deployments here"
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+SECONDS = 60
+
+
+@pytest.fixture
+def refusing(cluster: kube.KubeClient) -> Iterator[None]:
+    """Somebody's admission policy that lets no Deployment into sealed-secrets' namespace."""
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
+    where = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "sealed-secrets"}}}
+    spec = {"matchConstraints": {"resourceRules": [rule], **where},
+            "validations": [{"expression": "false", "message": DENIED}]}  # fmt: skip
+    cluster.create(POLICIES, {"metadata": {"name": "others"}, "spec": spec})
+    binding = {"policyName": "others", "validationActions": ["Deny"]}
+    cluster.create(f"{POLICIES[:-3]}ybindings", {"metadata": {"name": "others"}, "spec": binding})
+    yield
+    cluster.delete(f"{POLICIES[:-3]}ybindings/others")
+    cluster.delete(f"{POLICIES}/others")
+
+
+def test_a_destroy_that_meets_a_sync_which_is_retried_ends_it(
+    engine: engines.Engine, cluster: kube.KubeClient, refusing: None
+) -> None:
+    def change(config: dict[str, Any]) -> None:
+        place = {"provider": "existing", "name": "factory-1", "kubeconfigPath": str(engine.lab.kubeconfig)}
+        config["gitops-platform:cluster"] = place
+        off = {name: {"enabled": False} for name in ("ingress", "externalDns", "certManager")}
+        config["gitops-platform:addons"] = {**off, "sealedSecrets": {"timeoutMinutes": 1}}
+
+    def application() -> dict[str, Any]:
+        found = cluster.find("/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/sealed-secrets") or {}
+        return {**found, "state": (found.get("status") or {}).get("operationState") or {}}
+
+    with engine.changed_config(change):
+        run = engine.pulumi("up --yes --skip-preview")
+        assert run.code != 0
+        engines.wait_for(lambda: application()["state"].get("retryCount"), SECONDS, "Argo CD tries again")
+        assert DENIED in application()["state"]["message"]
+        process = engine.start("destroy")
+        engines.wait_for(lambda: application()["metadata"].get("deletionTimestamp"), SECONDS, "it is to be deleted")
+        assert application().get("operation"), "and the deletion waits for the sync"
+        recovered = engine.run("python", "-m", "ops", "recover", "lab", "--yes")
+        assert recovered.code == 0, recovered.text
+        assert "Application sealed-secrets" in recovered.text
+        assert DENIED in recovered.text, "it says what the sync failed with"
+        assert process.wait(2 * SECONDS) == 0, (engine.lab.home / "destroy.out").read_text()
 
 
 def signing_in(engine: engines.Engine, folder: pathlib.Path) -> pathlib.Path:

@@ -252,6 +252,71 @@ def test_an_application_set_in_git_knows_the_environment(
     run = environment.preview()
     assert {step["op"] for step in run["steps"]} == {"same"}, "what Git makes is no drift"
 
+    def health() -> str:
+        return application(environment, "root")["status"]["health"]["status"]
+
+    engines.wait_for(lambda: health() == "Healthy", SECONDS, "what the set generated is Synced and Healthy")
+
+
+def test_a_child_that_cannot_be_synced_keeps_the_folder_from_being_ready(
+    environment: engines.Engine, repository: gitserver.Repository
+) -> None:
+    """Its chart has no workload, so that Argo CD itself calls it Healthy as soon as it has looked at it."""
+    spec = child(repository.url, "lost")
+    spec["destination"]["namespace"] = "nowhere"
+    spec["syncPolicy"]["retry"] = {"limit": 1, "backoff": {"duration": "1s"}}
+    by_hand = {**child(repository.url, "lost"), "syncPolicy": {}}
+    repository.commit(
+        {
+            **chart("lost", "one"),
+            "applications_lab/analytics/lost.yaml": manifest("Application", "lost", spec),
+            "applications_lab/analytics/idle.yaml": manifest("Application", "idle", by_hand),
+        }
+    )
+
+    def change(config: dict[str, Any]) -> None:
+        section = config["gitops-platform:gitops"]
+        section.update(include=[*section["include"], "other/*"], timeoutMinutes=1)
+
+    with environment.changed_config(change):
+        run = environment.pulumi("up --yes --skip-preview")
+    assert run.code != 0, "`up` does not end well before every child is synced"
+    root = application(environment, "root")["status"]
+    assert root["sync"]["status"] == "Synced", "all Applications of the folder are made"
+    assert root["health"]["status"] != "Healthy"
+    ready = environment.run("python", "-m", "ops", "ready", "lab", "--wait-minutes", "0")
+    assert ready.code == 1, ready.text
+    said = ready.err.partition("error: application lost")[2].partition("\nerror: ")[0]
+    assert 'namespaces "nowhere" not found' in said, ready.text
+    assert "appOwners" in said.partition("next: ")[2], ready.text
+    assert "error: application idle" not in ready.err, "what people sync is not waited for"
+    repository.commit({f"applications_lab/analytics/{name}.yaml": None for name in ("lost", "idle")})
+    look_again(environment, "root")
+    engines.wait_for(lambda: not application(environment, "lost"), SECONDS, "it is removed")
+    environment.up()
+    assert application(environment, "root")["status"]["health"]["status"] == "Healthy"
+
+
+def test_a_file_without_an_api_version_is_looked_for(
+    environment: engines.Engine, repository: gitserver.Repository
+) -> None:
+    broken = yaml.safe_load(manifest("Application", "broken", child(repository.url, "shop")))
+    del broken["apiVersion"]
+    repository.commit({"applications_lab/analytics/broken.yaml": yaml.safe_dump(broken)})
+    look_again(environment, "root")
+    engines.wait_for(
+        lambda: application(environment, "root")["status"].get("conditions"), SECONDS, "Argo CD cannot read the folder"
+    )
+    ready = environment.run("python", "-m", "ops", "ready", "lab", "--wait-minutes", "0")
+    assert ready.code == 1, ready.text
+    said = ready.err.partition("error: application root")[2].partition("\nerror: ")[0]
+    assert "applications_lab" in said.partition("next: ")[2], ready.text
+    repository.commit({"applications_lab/analytics/broken.yaml": None})
+    look_again(environment, "root")
+    engines.wait_for(
+        lambda: not application(environment, "root")["status"].get("conditions"), SECONDS, "it is mended in Git"
+    )
+
 
 def test_the_folder_makes_applications_and_nothing_else(
     environment: engines.Engine, repository: gitserver.Repository

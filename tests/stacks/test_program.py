@@ -13,6 +13,7 @@ import typer.testing
 import yaml
 
 import settings
+from components.addons import cluster_wide
 from ops import __main__ as ops
 from tests import recording
 
@@ -553,3 +554,30 @@ def test_an_existing_cluster_is_asked_before_anything_is_made(
     with pytest.raises(SystemExit):
         environment("lab", cluster=cluster)
     assert "127.0.0.1:1" in said[0]
+
+
+@pytest.mark.parametrize("changed", [{}, {"ingress": {"controller": "traefik", "nginxClass": True}}])
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_an_existing_cluster_is_looked_through_for_is_what_would_be_made(
+    stack: str, changed: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr("preflight.check", lambda settings, secrets, wanted: seen.append(wanted()))
+    run = environment(stack, **({"addons": changed} if changed else {}))
+    (wanted,) = seen
+    looked = {release.name: release for release in wanted.releases.values()}
+    helm = run.one("kubernetes:helm.sh/v3:Release").inputs
+    made = {"argocd": cluster_wide.Release(helm["chart"], helm["name"], helm["namespace"], helm["values"])}
+    for each in run.of_type("kubernetes:argoproj.io/v1alpha1:Application"):
+        spec = each.inputs["spec"]
+        for source in [spec["source"]] if "source" in spec else spec["sources"]:
+            if "chart" in source:
+                space = spec["destination"]["namespace"]
+                values = source["helm"]["valuesObject"]
+                made[each.name] = cluster_wide.Release(source["chart"], each.name, space, values)
+    assert {name: cluster_wide.objects(one) for name, one in looked.items()} == {
+        name: cluster_wide.objects(one) for name, one in made.items()
+    }
+    assert set(made) - {"argocd"} <= set(wanted.applications)
+    spaces = {each.inputs["metadata"]["name"] for each in run.of_type("kubernetes:core/v1:Namespace")}
+    assert set(wanted.namespaces) == spaces

@@ -17,7 +17,6 @@ from tests.unit import chart_values
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 SECRET = "kubernetes:core/v1:Secret"
-HEALTH = "resource.customizations.health.argoproj.io_Application"
 
 
 def values(**changes: Any) -> dict[str, Any]:
@@ -36,14 +35,6 @@ def test_its_address_is_the_same_everywhere() -> None:
 
 def test_tls_ends_at_the_ingress() -> None:
     assert values()["configs"]["params"] == {"server.insecure": True}, "or the ingress speaks HTTP to a TLS port"
-
-
-def test_an_app_of_apps_is_healthy_only_when_its_children_are() -> None:
-    script = values()["configs"]["cm"][HEALTH]
-    assert "obj.status.health.status" in script
-    for ignored in ("Missing", "Unknown"):
-        assert f'health.status == "{ignored}"' in script, "Argo CD leaves out children that say so"
-    assert script.rstrip().endswith("return health")
 
 
 def test_without_github_there_is_no_dex() -> None:

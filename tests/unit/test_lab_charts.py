@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from components.addons import charts, external_dns, ingress, last_run
-from components.gitops import argocd
+from components.gitops import argocd, health
 from lab import layout, manual, manual_values, toolchain
 from lab.agent import environment
 from lab.charts import __main__ as server
@@ -322,7 +322,7 @@ def test_argo_cds_configuration_arrives_in_its_configmaps(unpacked: pathlib.Path
     documents = render(helm, unpacked / "argo-cd", SAMPLES["argo-cd", "github"])
     maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap" and d.get("data")}
     assert maps["argocd-cm"]["admin.enabled"] == "false"
-    assert "obj.status.health" in maps["argocd-cm"]["resource.customizations.health.argoproj.io_Application"]
+    assert {key: maps["argocd-cm"][key] for key in health.CUSTOMIZATIONS} == health.CUSTOMIZATIONS
     assert maps["argocd-cmd-params-cm"]["server.insecure"] == "true"
     assert maps["argocd-rbac-cm"]["policy.default"] == "role:readonly"
     (service,) = (d for d in documents if d["kind"] == "Service" and d["metadata"]["name"] == "argocd-server")

@@ -359,7 +359,7 @@ def test_everything_that_is_missing_is_one_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pulumi.log, "error", said.append)
     monkeypatch.setattr(owners, "recorded", lambda: {"gone": "somebody"})
     with pytest.raises(SystemExit) as ended:
-        preflight.check(settings.parse(raw, "sbx"), settings.Secrets(None, None, None, None))
+        preflight.check(settings.parse(raw, "sbx"), settings.Secrets(None, None, None, None), pytest.fail)
     assert ended.value.code == 32, "after any other code the language host adds an error of its own"
     (text,) = said
     lines = text.splitlines()

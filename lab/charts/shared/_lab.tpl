@@ -54,7 +54,7 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* A role (or cluster role) bound to a service account: dict root, name, account, rules, cluster. */}}
+{{/* A role (or cluster role) bound to a service account: dict root, name, account, rules, cluster, optionally binding (its name). */}}
 {{- define "lab.rbac" -}}
 {{- $kind := .cluster | ternary "ClusterRole" "Role" }}
 apiVersion: rbac.authorization.k8s.io/v1
@@ -72,7 +72,7 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}Binding
 metadata:
-  name: {{ .name }}
+  name: {{ .binding | default .name }}
   {{- if not .cluster }}
   namespace: {{ .root.Release.Namespace }}
   {{- end }}
