@@ -10,6 +10,8 @@ from settings import base, checks, errors, trees
 
 RECORD_TYPE = "%{record_type}"
 TXT_PREFIX = f"{RECORD_TYPE}-edns."
+"""Without a prefix the mark of a zone's apex is `a-<zone>`, outside of the zone. external-dns (seen with 0.21) leaves
+it out, and then neither changes nor removes the record that it is for."""
 VALUES = "addons.externalDns.values"
 
 SHAPES: dict[type, tuple[str, ...]] = {

@@ -18,10 +18,6 @@ from components.addons import addon, charts, merge, production
 CREDENTIALS_FOLDER = "/.aws"
 CREDENTIALS_VOLUME = "aws-credentials"
 ZONE_FILTER = "zone-id-filter"
-TXT_PREFIX = "%{record_type}-edns."
-"""What the names of ownership records begin with. Without it the one of a zone's apex is `a-<zone>`, outside of the
-zone, so that external-dns (since 0.18) leaves it out and then neither changes nor removes the record that it is for."""
-
 SECURITY_CONTEXT = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -62,8 +58,8 @@ class ExternalDnsArgs:
         domains: names of the zones; records outside them are left alone.
         owner_id: marks the records that belong to this stack. Two stacks that share an id on one zone
             delete each other's records under policy `sync`.
-        txt_prefix: what the names of the records' marks begin with. Records that are marked under another prefix
-            are taken for somebody else's; "": none.
+        txt_prefix: what the names of the records' marks begin with, such as "%{record_type}-edns."; "": none. Records
+            that are marked under another prefix are taken for somebody else's.
         policy: sync | upsert-only | create-only. Only `sync` removes records.
         interval: time between full passes, such as "1m"; changes in the cluster are acted on at once.
     """
@@ -72,7 +68,7 @@ class ExternalDnsArgs:
     provider: Route53 | Ionos
     domains: Sequence[str]
     owner_id: str
-    txt_prefix: str = TXT_PREFIX
+    txt_prefix: str
     policy: str = "sync"
     interval: str = "1m"
 

@@ -427,6 +427,12 @@ def test_tcp_routes_come_after_traefik_and_the_owners_namespaces_that_they_lie_i
     assert not [r for r in without.resources if "TcpRoutes" in r.type], "no resource that is not needed"
 
 
+def test_the_mark_of_a_zones_apex_lies_in_the_zone() -> None:
+    application = environment("lab").one("kubernetes:argoproj.io/v1alpha1:Application", "external-dns")
+    values = application.inputs["spec"]["source"]["helm"]["valuesObject"]
+    assert values["txtPrefix"] == "%{record_type}-edns.", "or its record is neither changed nor removed"
+
+
 def test_an_adopted_environment_keeps_the_marks_of_its_records() -> None:
     adopted = {"txtOwnerId": "ionos-dns", "txtPrefix": ""}
     run = environment("lab", addons={"externalDns": adopted, "certManager": {"server": "staging"}})

@@ -64,6 +64,7 @@ def route53(**changes: Any) -> external_dns.ExternalDnsArgs:
         "provider": external_dns.Route53(["Z1", "Z2"], "eu-central-1", "AKIA1"),
         "domains": ["example.org", "example.io"],
         "owner_id": "gitops-platform-sbx",
+        "txt_prefix": "%{record_type}-edns.",
         **changes,
     }
     return external_dns.ExternalDnsArgs(**given)
