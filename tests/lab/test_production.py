@@ -221,7 +221,13 @@ def _selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
     return selector["matchLabels"].items() <= labels.items()
 
 
-def test_up_ends_well_when_the_kind_is_gone_again(environment: engines.Engine) -> None:
-    environment.cluster.delete(f"{CRDS}/{MONITOR_CRD['metadata']['name']}")
-    engines.wait_for(lambda: not environment.cluster.find("/apis/monitoring.coreos.com/v1"), 30, "the kind is gone")
-    assert UNKNOWN_KIND in environment.up().text
+def test_without_monitoring_metrics_go_again(engine: engines.Engine, environment: engines.Engine) -> None:
+    def off(config: dict[str, Any]) -> None:
+        config["gitops-platform:monitoring"] = False
+        del config["gitops-platform:monitoringLabels"]
+
+    with engine.changed_config(off):
+        environment.up()
+    for namespace in MONITORED:
+        assert names(environment.cluster, MONITORS, namespace) == set()
+    assert not METRICS["argocd"] & names(environment.cluster, SERVICES, "argocd")
