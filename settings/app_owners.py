@@ -272,7 +272,7 @@ def amount(quantity: str) -> decimal.Decimal:
     found = checks.QUANTITY.fullmatch(quantity)
     if not found:
         return decimal.Decimal(0)
-    number, suffix = decimal.Decimal(found["number"]), found["suffix"] or ""
+    number, suffix = decimal.Decimal(found[1]), found[2] or ""
     if suffix.endswith("i"):
         return number * 1024 ** ("KMGTPE".index(suffix[0]) + 1)
     return number.scaleb(POWERS.get(suffix) or int(suffix[1:] or 0))

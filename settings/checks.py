@@ -18,7 +18,7 @@ WINDOW_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z")
 ZONE_ID = re.compile(r"Z[A-Z0-9]{4,31}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 ROLE = re.compile(r"(role:[A-Za-z0-9_-]+)?")
-QUANTITY = re.compile(r"(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)(?P<suffix>[numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?")
+QUANTITY = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?")
 GITHUB_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 GITHUB_TEAM = re.compile(r"[a-z0-9_-]{1,100}")
 
