@@ -9,7 +9,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 

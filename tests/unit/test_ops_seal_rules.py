@@ -117,7 +117,7 @@ def test_a_mapping_merged_before_it_is_built_counts_no_key_twice() -> None:
     [
         (f"stringData: {{a: {CANARY}\x07}}", "line 1: no valid YAML, it has a control character"),
         ("a: &a\n  b: *a\n", "within itself"),
-        ("[" * 2000, "no valid YAML"),
+        ("[" * 600, "no valid YAML"),
         ('{"a":' * 5000, "nested too deeply"),
         (yaml.safe_dump(secret()).encode("utf-16"), "UTF-16, as PowerShell's > writes it: save it as UTF-8"),
         (b"a: \xff" + CANARY.encode(), "no text in UTF-8"),
