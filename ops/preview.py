@@ -11,12 +11,12 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ops import login, preview_text, scrub
+from ops.preview_model import NOTHING, Change, Preview
 
-OPERATIONS = ("create", "update", "replace", "delete")
 _SAME_AS = {
     "create-replacement": "replace",
     "delete-replaced": "replace",
@@ -25,9 +25,6 @@ _SAME_AS = {
     "discard-replaced": "replace",
     "remove-pending-replace": "replace",
 }
-_NOTHING = ("same", "read", "refresh", "read-replacement", "discard", "read-discard")
-"""Operations that change nothing that exists."""
-
 _HARM = {
     "ionoscloud:k8s/nodePool:NodePool": "node pool: its nodes go, and every pod on them has to move",
     "ionoscloud:k8s/cluster:Cluster": "cluster: everything on it goes",
@@ -39,52 +36,7 @@ _HARM = {
 }
 """What it means when one of these is replaced or deleted."""
 
-APP_OWNER = "platform:access:AppOwner"
 _PLATFORM_NAMESPACES = "platform:cluster:Namespaces"
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """One resource that would change. `keys`: paths of properties; `harm`: why to look twice, if there is a reason."""
-
-    op: str
-    type: str
-    name: str
-    keys: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    harm: str | None = None
-
-    @property
-    def drastic(self) -> bool:
-        """Whether something that exists goes away."""
-        return self.op in ("replace", "delete")
-
-
-@dataclasses.dataclass(frozen=True)
-class Preview:
-    """A stack's preview. `problem`: why it cannot be read, and what to do; then the rest is empty."""
-
-    stack: str
-    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    changes: tuple[Change, ...] = ()
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    new: bool = False
-    problem: str | None = None
-
-    @property
-    def outcome(self) -> str:
-        """`unreadable`, `failed`, `drastic` (something goes away), `new`, `changes` or `unchanged`."""
-        if self.problem:
-            return "unreadable"
-        if self.errors:
-            return "failed"
-        if any(self.counts.get(op) for op in ("replace", "delete")) or any(one.drastic for one in self.changes):
-            return "drastic"
-        if self.new:
-            return "new"
-        changing = any(count for op, count in self.counts.items() if op not in _NOTHING)
-        return "changes" if changing or self.changes else "unchanged"
 
 
 def read(stack: str, text: str, said: str = "", known: Iterable[str] = (), code: str | None = None) -> Preview:
@@ -159,7 +111,7 @@ def _read(stack: str, found: dict[str, Any], ending: _Ending) -> Preview:
         raise _Odd(f"it is a preview of stack {', '.join(others)}: name the file of {stack}")
     listed: dict[str, list[Change]] = {}
     for step, _ in steps:
-        if step["op"] not in _NOTHING:
+        if step["op"] not in NOTHING:
             listed.setdefault(step["urn"], []).append(_change(step))
     changes = [_one(of_a_resource) for of_a_resource in listed.values()]
     errors, warnings = _messages(_list(found.get("diagnostics")), ending.known)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 KEYS = {"config", "steps", "diagnostics", "duration", "changeSummary"}
@@ -78,14 +77,11 @@ def _is_known(document: dict[str, Any]) -> bool:
     return bool(document.keys() & {*KEYS, "stacks", "sequence"})
 
 
-def _starts(text: str) -> Iterator[int]:
+def _starts(text: str) -> list[int]:
     """Where a JSON document may begin: at the start of a line, since Pulumi indents all that is inside of one."""
-    first = len(text) - len(text.lstrip())
-    if text[first : first + 1] in ("{", "["):
-        yield first
-    for found in re.finditer(r"^[\[{]", text, re.MULTILINE):
-        if found.start() > first:
-            yield found.start()
+    found = [one.start() for one in re.finditer(r"^[\[{]", text, re.MULTILINE)]
+    indented = re.search(r"^[ \t]*(?=[\[{])", text, re.MULTILINE)
+    return sorted({*found, *([indented.end()] if indented else [])})
 
 
 def _broken(text: str, error: json.JSONDecodeError) -> str:
