@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -45,3 +46,14 @@ def step(usual: str, details: Sequence[str]) -> str:
     said = "\n".join(details)
     found = next((advice for pattern, advice in KNOWN if re.search(pattern, said)), "")
     return "; ".join(one for one in (found, usual) if one)
+
+
+def renewal(namespace: str, certificate: str) -> str:
+    """The command that has a Certificate issued again at once, with kubectl alone; what is served stays until then.
+
+    It does what `cmctl renew` does. A merge patch, since a list of conditions holds each type once; cert-manager adds
+    Ready again by itself.
+    """
+    condition = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "renewed by hand"}
+    body = json.dumps({"status": {"conditions": [condition]}})
+    return f"kubectl patch certificate {certificate} -n {namespace} --subresource status --type merge -p '{body}'"
