@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import http.client
 import json
 import pathlib
@@ -467,7 +468,8 @@ def test_a_certificate_of_the_server_before_is_named_and_renewed_as_it_says(
         )
         assert named(warnings(environment), f"{SPACE}/theirs"), "nobody renewed that one"
         condition = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "renewed by hand"}
-        body = json.dumps({"status": {"conditions": [condition]}})
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = json.dumps({"status": {"conditions": [{**condition, "lastTransitionTime": now}]}})
         done = environment.kubectl(
             "patch", "certificate", "theirs", "-n", SPACE, "--subresource", "status", "--type", "merge", "-p", body
         )
