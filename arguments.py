@@ -274,6 +274,7 @@ def cluster_issuers(settings: config.Settings, zones: route53.Route53 | None) ->
         email=wanted.email,
         server=wanted.server_url,
         ingress_class=ingress_class(settings),
+        http01_fallback=settings.addons.ingress.enabled,
         ingress_annotations=traefik.PLAIN_HTTP if settings.addons.ingress.controller == "traefik" else {},
         zones=[issuers.Zone(zone.name, zone.id) for zone in zones.zones] if zones else [],
         region=settings.dns.region,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import re
+import shlex
 import subprocess
 from collections.abc import Iterable
 from typing import Annotated
@@ -84,17 +86,55 @@ class _GitError(Exception):
 def _changed(folder: pathlib.Path, base: str, head: str) -> list[str]:
     for commit in (base, head):
         # A name that begins with a dash would be an option.
-        if commit.startswith("-") or _git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")[0]:
-            raise _GitError(f"commit {commit} is not here: fetch it (actions/checkout with fetch-depth: 0)")
-    code, out = _git(folder, "diff", "--name-only", "--no-renames", "-z", "--relative", f"{base}...{head}")
+        if not commit.startswith("-"):
+            code, _, said = _git(folder, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")
+            if not code:
+                continue
+            _explained(folder, said)
+        raise _GitError(f"commit {commit} is not here: {_fetch(folder)}")
+    code, out, said = _git(folder, "diff", "--name-only", "--no-renames", "-z", "--relative", f"{base}...{head}")
     if code:
-        raise _GitError(f"{base} and {head} have no commit in common: fetch more of the history, or say --all")
+        _explained(folder, said)
+        if "no merge base" not in said:
+            raise _GitError(f"Git cannot compare {base} and {head}: {said}")
+        raise _GitError(f"{base} and {head} have no commit in common: {_fetch(folder)}, or say --all")
     return [file for file in out.split("\0") if file]
 
 
-def _git(folder: pathlib.Path, *arguments: str) -> tuple[int, str]:
+def _explained(folder: pathlib.Path, said: str) -> None:
+    """Raises if Git refuses the folder as such, whatever it is asked."""
+    if owned := re.search(r"dubious ownership in repository at '([^'\n]+)'", said):
+        raise _GitError(
+            f"{owned[1]} belongs to another user, so Git refuses to read it (as in a container that runs as root): "
+            f"`git config --global --add safe.directory {shlex.quote(owned[1])}`, or let its owner run this"
+        )
+    if "not a git repository" in said:
+        raise _GitError(
+            f"{folder} is in no Git repository: clone it (a downloaded archive has no history), or say --all"
+        )
+    if "must be run in a work tree" in said:
+        raise _GitError(f"{folder} is a bare repository: run this in a clone of it")
+    if said and not re.search("unknown revision|Needed a single revision|bad revision|no merge base", said):
+        raise _GitError(f"Git cannot read {folder}: {said}")
+
+
+def _fetch(folder: pathlib.Path) -> str:
+    """How the missing part of the history comes here."""
+    if _git(folder, "rev-parse", "--is-shallow-repository")[1].strip() == "true":
+        return "this clone is shallow: `git fetch --unshallow` (actions/checkout with fetch-depth: 0)"
+    return "fetch it (`git fetch origin`; actions/checkout with fetch-depth: 0), and look at its spelling"
+
+
+def _git(folder: pathlib.Path, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output, and the last line of what Git said."""
+    # Messages are looked at, so they have to be English.
+    environment = {**os.environ, "LC_ALL": "C"}
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
     except FileNotFoundError:
         raise _GitError("git is not on PATH: install it") from None
-    return done.returncode, done.stdout
+    lines = [
+        line for line in done.stderr.decode(errors="replace").splitlines() if line.startswith(("fatal:", "error:"))
+    ]
+    return done.returncode, os.fsdecode(done.stdout), lines[0] if lines else ""

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from ops import login, scrub
+from ops import login, preview_text, scrub
+from ops.preview_model import NOTHING, Change, Preview
 
-OPERATIONS = ("create", "update", "replace", "delete")
 _SAME_AS = {
     "create-replacement": "replace",
     "delete-replaced": "replace",
@@ -26,11 +25,6 @@ _SAME_AS = {
     "discard-replaced": "replace",
     "remove-pending-replace": "replace",
 }
-_NOTHING = ("same", "read", "refresh", "read-replacement", "discard", "read-discard")
-"""Operations that change nothing that exists."""
-
-_KEYS = {"config", "steps", "diagnostics", "duration", "changeSummary"}
-
 _HARM = {
     "ionoscloud:k8s/nodePool:NodePool": "node pool: its nodes go, and every pod on them has to move",
     "ionoscloud:k8s/cluster:Cluster": "cluster: everything on it goes",
@@ -43,52 +37,7 @@ _HARM = {
 }
 """What it means when one of these is replaced or deleted."""
 
-APP_OWNER = "platform:access:AppOwner"
 _PLATFORM_NAMESPACES = "platform:cluster:Namespaces"
-
-
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """One resource that would change. `keys`: paths of properties; `harm`: why to look twice, if there is a reason."""
-
-    op: str
-    type: str
-    name: str
-    keys: tuple[str, ...] = ()
-    reasons: tuple[str, ...] = ()
-    harm: str | None = None
-
-    @property
-    def drastic(self) -> bool:
-        """Whether something that exists goes away."""
-        return self.op in ("replace", "delete")
-
-
-@dataclasses.dataclass(frozen=True)
-class Preview:
-    """A stack's preview. `problem`: why it cannot be read, and what to do; then the rest is empty."""
-
-    stack: str
-    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    changes: tuple[Change, ...] = ()
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    new: bool = False
-    problem: str | None = None
-
-    @property
-    def outcome(self) -> str:
-        """`unreadable`, `failed`, `drastic` (something goes away), `new`, `changes` or `unchanged`."""
-        if self.problem:
-            return "unreadable"
-        if self.errors:
-            return "failed"
-        if any(self.counts.get(op) for op in ("replace", "delete")) or any(one.drastic for one in self.changes):
-            return "drastic"
-        if self.new:
-            return "new"
-        changing = any(count for op, count in self.counts.items() if op not in _NOTHING)
-        return "changes" if changing or self.changes else "unchanged"
 
 
 def read(stack: str, text: str, said: str = "", known: Iterable[str] = (), code: str | None = None) -> Preview:
@@ -101,15 +50,13 @@ def read(stack: str, text: str, said: str = "", known: Iterable[str] = (), code:
     if not text.strip():
         return Preview(stack, problem=_silent(stack, said, known))
     try:
-        found = json.loads(text[_start(text) :])
-        if isinstance(found, dict) and "outcome" in str(found.get("stacks"))[:1000]:
+        found, around = preview_text.find(text)
+        if "outcome" in str(found.get("stacks"))[:1000]:
             return _reported(stack, found["stacks"])
-        return _read(stack, found, _Ending(said, known, code))
+        return _read(stack, found, _Ending(f"{said}\n{around}", known, code))
     except RecursionError:
         return Preview(stack, problem=_ODD)
-    except ValueError:
-        return Preview(stack, problem=_no_json(text))
-    except _Odd as odd:
+    except (_Odd, preview_text.UnreadableError) as odd:
         return Preview(stack, problem=str(odd) or _ODD)
 
 
@@ -126,6 +73,13 @@ _ODD = (
     "it does not have the shape that `pulumi preview --json` of Pulumi 3 has: run the preview with the version of "
     "requirements.txt, and hand over what it prints as it is"
 )
+
+
+_UNKNOWN = (
+    "the preview's exit code is not known: one that a mandatory policy refused prints the same as one that went well; "
+    "write it beside the preview (<stack>.code)"
+)
+"""Pulumi's JSON has nothing of policies: https://github.com/pulumi/pulumi/blob/v3.259.0/pkg/backend/display/json.go"""
 
 
 class _Ending(NamedTuple):
@@ -147,10 +101,10 @@ class _Ending(NamedTuple):
         )
 
 
-def _read(stack: str, found: Any, ending: _Ending) -> Preview:
-    if isinstance(found, dict) and "sequence" in found:
-        raise _Odd("it is a stream of events: run the preview without PULUMI_ENABLE_STREAMING_JSON_PREVIEW")
-    if not isinstance(found, dict) or not _KEYS & set(found):
+def _read(stack: str, found: dict[str, Any], ending: _Ending) -> Preview:
+    if "sequence" in found:
+        raise _Odd(preview_text.EVENTS)
+    if not preview_text.KEYS & found.keys():
         raise _Odd
     steps = [_step(one) for one in _list(found.get("steps"))]
     others = sorted({one[1] for one in steps} - {stack})
@@ -158,13 +112,15 @@ def _read(stack: str, found: Any, ending: _Ending) -> Preview:
         raise _Odd(f"it is a preview of stack {', '.join(others)}: name the file of {stack}")
     listed: dict[str, list[Change]] = {}
     for step, _ in steps:
-        if step["op"] not in _NOTHING:
+        if step["op"] not in NOTHING:
             listed.setdefault(step["urn"], []).append(_change(step))
     changes = [_one(of_a_resource) for of_a_resource in listed.values()]
     errors, warnings = _messages(_list(found.get("diagnostics")), ending.known)
     errors = errors or ending.errors()
     if not errors and not isinstance(found.get("changeSummary"), dict):
         return Preview(stack, problem=_unfinished(stack, ending))
+    if not errors and ending.code is None:
+        warnings = (*warnings, _UNKNOWN)
     born = any(step["op"] == "create" and "::pulumi:pulumi:Stack::" in step["urn"] for step, _ in steps)
     order = sorted(changes, key=lambda one: (not one.drastic, one.harm is None, one.op != "delete"))
     return Preview(stack, _counts(found.get("changeSummary"), steps), tuple(order), errors, warnings, new=born)
@@ -176,30 +132,33 @@ def _reported(stack: str, stacks: Any) -> Preview:
     if one is None:
         raise _Odd(f"it is a report without stack {stack}: name the file of {stack}")
     try:
-        changes = [
-            Change(**{**change, "keys": tuple(change["keys"]), "reasons": tuple(change["reasons"])})
+        changes = tuple(
+            Change(
+                *(_text(change[field]) for field in ("op", "type", "name")),
+                keys=tuple(map(_text, change["keys"])),
+                reasons=tuple(map(_text, change["reasons"])),
+                harm=None if change["harm"] is None else _text(change["harm"]),
+            )
             for change in one["changes"]
-        ]
-        errors, warnings = tuple(map(str, one["errors"])), tuple(map(str, one["warnings"]))
-        counts = {str(op): int(count) for op, count in one["counts"].items()}
-        return Preview(stack, counts, tuple(changes), errors, warnings, one["outcome"] == "new", one["problem"])
+        )
+        errors, warnings = tuple(map(_text, one["errors"])), tuple(map(_text, one["warnings"]))
+        counts = {op: _number(count) for op, count in one["counts"].items()}
+        problem = None if one["problem"] is None else _text(one["problem"])
+        return Preview(stack, counts, changes, errors, warnings, one["outcome"] == "new", problem)
     except (KeyError, TypeError, AttributeError):
         raise _Odd from None
 
 
-def _start(text: str) -> int:
-    """Where the JSON begins: after lines that a wrapper may have printed before it."""
-    begin = re.search(r"^\s*[\[{]", text, re.MULTILINE)
-    return begin.start() if begin else 0
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _Odd
+    return value
 
 
-def _no_json(text: str) -> str:
-    if text.lstrip().startswith("{"):
-        lines = text.strip().splitlines()
-        if len(lines) > 1 and '"sequence"' in lines[0]:
-            return "it is a stream of events: run the preview without PULUMI_ENABLE_STREAMING_JSON_PREVIEW"
-        return f"it is cut off after {len(text)} characters: the preview did not end; run it again"
-    return "it is not JSON: hand over what `pulumi preview --json` prints, without its stderr"
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise _Odd
+    return value
 
 
 def _silent(stack: str, said: str, known: list[str]) -> str:

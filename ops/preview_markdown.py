@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ops.preview import APP_OWNER, OPERATIONS, Change, Preview
+from ops.preview_model import APP_OWNER, OPERATIONS, Change, Preview
 
 LIMIT = 65_536
 """GitHub takes no longer body of a comment or issue."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import preview, preview_markdown, scrub
+from ops import preview, preview_markdown, preview_text, scrub
 
 _ORDER = ("sbx", "dev", "dev2", "prd")
 
@@ -141,9 +141,9 @@ def _place(file: pathlib.Path) -> tuple[int, str]:
 def _read(stack: str, file: pathlib.Path | None, known: list[str]) -> preview.Preview:
     """A preview, with what it wrote to stderr and its exit code, if they are beside it."""
     if file is None:
-        return preview.read(stack, sys.stdin.read(), known=known)
+        return preview.read(stack, preview_text.decoded(sys.stdin.buffer.read()), known=known)
     try:
-        text = file.read_text("utf-8", errors="replace")
+        text = preview_text.decoded(file.read_bytes())
         return preview.read(stack, text, _beside(file, ".err") or "", known, _beside(file, ".code"))
     except OSError as error:
         raise _Usage(f"{file} cannot be read ({error.strerror})") from None
@@ -152,7 +152,7 @@ def _read(stack: str, file: pathlib.Path | None, known: list[str]) -> preview.Pr
 def _beside(file: pathlib.Path | None, suffix: str) -> str | None:
     """What stands in the file of that suffix beside a preview, if there is one."""
     other = file.with_suffix(suffix) if file else None
-    return other.read_text("utf-8", errors="replace") if other and other.is_file() else None
+    return preview_text.decoded(other.read_bytes()) if other and other.is_file() else None
 
 
 def _group(found: preview.Preview, said: str) -> None:

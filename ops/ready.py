@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from ops import ready_checks, ready_probe, ready_steps, ready_why, stack_outputs, stackfiles
+from ops import ready_checks, ready_probe, ready_steps, ready_why, scrub, stack_outputs, stackfiles
 from ops.kubectl import ClusterError, Kubectl
 from ops.ready_checks import Environment, Finding
 from ops.ready_look import Look
@@ -59,7 +60,8 @@ def ready(
     What is not ready yet is waited for; progress goes to stderr. Then, for each thing that is not as it should
     be, one error says what Argo CD and the pods say of it, and what to do. Let's Encrypt staging, the
     default outside prd, is trusted by nobody: its certificates are checked for name and time, with a warning;
-    with its roots in --ca, for trust too. Exit codes: 0 ready, 1 not ready in
+    with its roots in --ca, for trust too. Certificates and hosts of others (app owners) that wait, or lead
+    elsewhere, are warnings. Exit codes: 0 ready, 1 not ready in
     time, 2 wrong usage or the stack is not up.
     """
     say = _printer()
@@ -77,12 +79,17 @@ def ready(
         raise typer.Exit(2) from None
     unmet = [one for one in findings if not one.met]
     seconds = time.monotonic() - began
-    details = {one.check: _details(one, environment, look.cluster) for one in unmet}
+    details = {one.check: _told(_details(one, environment, look.cluster)) for one in unmet}
     steps = {one.check: ready_steps.step(one.next, details[one.check]) for one in unmet}
-    findings = [dataclasses.replace(one, next=steps.get(one.check, one.next)) for one in findings]
+    findings = [
+        dataclasses.replace(one, what=_told([one.what])[0], next=steps.get(one.check, one.next)) for one in findings
+    ]
     unmet = [one for one in findings if not one.met]
+    warnings = _told(look.warnings())
     if as_json:
-        typer.echo(json.dumps(report(stack, findings, details, look, environment, seconds), indent=2))
+        typer.echo(json.dumps(report(stack, findings, details, look, environment, seconds, warnings), indent=2))
+    for warning in warnings:
+        say(f"warning: {warning}")
     for one in unmet:
         for line in _error(one, details[one.check], seconds):
             say(line)
@@ -132,8 +139,9 @@ def report(
     look: Look,
     environment: Environment,
     seconds: float,
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """`{stack, ready, seconds, host, addresses, certificate, argocd, checks}` for programs."""
+    """`{stack, ready, seconds, host, addresses, certificate, argocd, checks, warnings}` for programs."""
     served = look.served
     return {
         "stack": stack,
@@ -155,6 +163,7 @@ def report(
             | ({} if one.met else {"details": list(details[one.check]), "next": one.next})
             for one in findings
         ],
+        "warnings": list(warnings),
     }
 
 
@@ -201,7 +210,14 @@ def _facts(environment: Environment, look: Look) -> list[str]:
 
 
 def _printer() -> Callable[[str], None]:
-    return lambda text: typer.echo(text, err=True)
+    known = scrub.known(os.environ)
+    return lambda text: typer.echo(scrub.scrub(text, known), err=True)
+
+
+def _told(texts: Iterable[str]) -> list[str]:
+    """What controllers say, as others may read it: an error of theirs may quote a request or its headers."""
+    known = scrub.known(os.environ)
+    return [scrub.scrub(text, known) for text in texts]
 
 
 def _time(seconds: float) -> str:

@@ -6,13 +6,16 @@ import dataclasses
 import ipaddress
 import urllib.parse
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from ops import ready_steps
 from ops.ready_probe import ProbeError, Served
 
 Object = Mapping[str, Any]
 
 STAGING = "acme-staging"
+PRODUCTION = "acme-v02.api.letsencrypt.org"
 UNTRUSTED = "warning: its certificate is of Let's Encrypt staging, which no browser trusts"
 STAGING_ROOTS = "https://letsencrypt.org/docs/staging-environment/"
 
@@ -29,6 +32,8 @@ class Environment:
     issuers: Sequence[str]
     name_servers: Sequence[str] = ()
     """Of the zone, where it is on Route53."""
+    zones: Sequence[str] = ()
+    """Names of the zones that the stack knows."""
     root: str = ""
     """The Application that applies the GitOps repository's folder, where that is handed over."""
     folder: str = ""
@@ -70,6 +75,7 @@ def environment(outputs: Mapping[str, Any]) -> Environment | None:
         addons={name: addon["namespace"] for name, addon in (outputs.get("addons") or {}).items()},
         issuers=list(outputs.get("clusterIssuers") or []),
         name_servers=tuple(str(one) for one in (outputs.get("dns") or {}).get("nameServers") or ()),
+        zones=tuple(str(one["name"]) for one in (outputs.get("dns") or {}).get("zones") or ()),
         root=(outputs.get("gitops") or {}).get("application") or "",
         folder=(outputs.get("gitops") or {}).get("path") or "",
     )
@@ -105,7 +111,7 @@ def application(name: str, found: Object | None) -> Finding:
         check,
         met,
         ", ".join([*states, *([f"sync {phase}"] if phase != "Succeeded" else [])]),
-        tuple(dict.fromkeys(_short(reason) for reason in reasons)),
+        tuple(dict.fromkeys(short(reason) for reason in reasons)),
         f"repair what is named here; Argo CD tries again by itself (kubectl describe application -n argocd {name})",
         name,
         str(destination.get("namespace") or ""),
@@ -144,14 +150,7 @@ def certificate(host: str, found: Object | None, steps: Sequence[Object], namesp
         why = f"no Certificate for {host}"
         return Finding("certificate", False, why, next="`pulumi up --refresh` makes it again")
     met, said = ready(found)
-    reasons: list[str] = []
-    for step in [] if met else steps:
-        status = step.get("status") or {}
-        state = status.get("state") or ""
-        reason = status.get("reason") or ("" if state else ready(step)[1])
-        if reason and state not in ("valid", "ready"):
-            kind = step.get("kind") or "step"
-            reasons.append(f"{kind} {step['metadata']['name']}: {f'{state}: ' if state else ''}{reason}")
+    reasons = [] if met else steps_say(steps)
     where = f"{found['metadata']['namespace']}/{found['metadata']['name']}"
     step = (
         "repair what the challenge names (`pulumi up --refresh` puts key and policy back); a failed order is tried "
@@ -161,11 +160,24 @@ def certificate(host: str, found: Object | None, steps: Sequence[Object], namesp
         "certificate",
         met,
         f"{where}: {said}",
-        tuple(dict.fromkeys(_short(reason) for reason in reasons)),
-        f"{step}`cmctl renew -n {where.replace('/', ' ')}`",
+        tuple(dict.fromkeys(short(reason) for reason in reasons)),
+        f"{step}`cmctl renew -n {where.replace('/', ' ')}` (without cmctl `{ready_steps.renewal(*where.split('/'))}`)",
         "cert-manager",
         namespace,
     )
+
+
+def steps_say(steps: Sequence[Object]) -> list[str]:
+    """What CertificateRequests, Orders and Challenges that are not done say."""
+    found: list[str] = []
+    for step in steps:
+        status = step.get("status") or {}
+        state = status.get("state") or ""
+        reason = status.get("reason") or ("" if state else ready(step)[1])
+        if reason and state not in ("valid", "ready"):
+            kind = step.get("kind") or "step"
+            found.append(f"{kind} {step['metadata']['name']}: {f'{state}: ' if state else ''}{reason}")
+    return found
 
 
 def ready(found: Object) -> tuple[bool, str]:
@@ -174,15 +186,30 @@ def ready(found: Object) -> tuple[bool, str]:
         if one.get("type") == "Ready":
             if one.get("status") == "True":
                 return True, "Ready"
-            return False, _short(f"{one.get('reason') or 'not ready'}: {one.get('message') or 'no reason given'}")
+            return False, short(f"{one.get('reason') or 'not ready'}: {one.get('message') or 'no reason given'}")
     return False, "no controller has looked at it yet"
 
 
-def name(environment: Environment, expected: Sequence[str], found: Sequence[str] | ProbeError) -> Finding:
-    """Argo CD's name resolves, to addresses of the ingress and to no other (`expected`: those it has)."""
+def name(
+    environment: Environment,
+    expected: Sequence[str],
+    found: Sequence[str] | ProbeError,
+    balancers: Mapping[str, Sequence[str] | ProbeError] = MappingProxyType({}),
+    aliases: Sequence[str] = (),
+) -> Finding:
+    """Argo CD's name resolves, to addresses of the ingress and to no other (`expected`: those it has).
+
+    `balancers`: host names that the ingress has instead, with where they lead; `aliases`: those that Argo CD's name
+    is an alias (CNAME) of.
+    """
     check, host = "name", environment.host
     addon = "external-dns" if "external-dns" in environment.addons else ""
     space = environment.addons.get(addon, "")
+    for one, at in balancers.items():
+        if isinstance(at, ProbeError):
+            step = "a load balancer that was just made takes some minutes to be known; else it is gone"
+            return Finding(check, False, f"the ingress's own name {one}: {at}", (), step, environment.ingress)
+        expected = [*expected, *at]
     if not expected:
         why = "the ingress has no address yet"
         step = "look at the ingress controller's Service: kubectl get services -A | grep LoadBalancer"
@@ -197,17 +224,19 @@ def name(environment: Environment, expected: Sequence[str], found: Sequence[str]
             "`pulumi up` goes on; --resolver asks another DNS server than this machine's"
         )
         if not addon:
-            step = f"no external-dns here: write the record yourself, {host} → {', '.join(expected)}"
+            step = f"no external-dns here: write the record yourself, {host} → {', '.join(balancers or expected)}"
         return Finding(check, False, f"{host}: {found}", (), step, addon, space)
+    by_name = f" ({', '.join(balancers)})" if balancers else ""
     wrong = sorted(set(map(_address, found)) - set(map(_address, expected)))
-    if wrong:
-        why = f"{host} → {', '.join(found)}, but the ingress is at {', '.join(expected)}"
+    # A load balancer with a name may answer with other addresses every time.
+    if wrong and not set(aliases) & balancers.keys():
+        why = f"{host} → {', '.join(found)}, but the ingress is at {', '.join(expected)}{by_name}"
         step = (
             "an older record may still be cached; one that is not external-dns's own (no TXT record beside it) is "
             "left alone: remove it"
         )
         return Finding(check, False, why, (), step, addon, space)
-    return Finding(check, True, f"{host} → {', '.join(found)}")
+    return Finding(check, True, f"{host} → {', '.join(found)}{by_name}")
 
 
 def answer(environment: Environment, found: Served | ProbeError | None, server: str, with_ca: bool) -> Finding:
@@ -218,7 +247,7 @@ def answer(environment: Environment, found: Served | ProbeError | None, server: 
     if isinstance(found, Served):
         warning = "" if found.trusted else f" ({UNTRUSTED})"
         return Finding(check, True, f"{url} answers: Argo CD {found.version}{warning}")
-    addon = environment.ingress if found.kind != "untrusted" else ""
+    addon = environment.ingress if found.kind not in ("untrusted", "former") else ""
     step, hopeless = f"look at the ingress controller and its Service{f' (add-on {addon})' if addon else ''}", False
     if found.kind == "untrusted":
         # A certificate that signs itself is the ingress's own, served until it has read the Secret.
@@ -231,6 +260,8 @@ def answer(environment: Environment, found: Served | ProbeError | None, server: 
             )
         elif with_ca:
             step = "the file given with --ca (GITOPS_PLATFORM_CA) does not hold the issuer's root: name the right one"
+    elif found.kind == "former":
+        step, hopeless = "see the certificate, above: it has to be issued again by the issuer's present server", False
     elif found.kind == "certificate":
         step = (
             f"the ingress does not serve Argo CD's certificate: kubectl describe ingress,certificate -n "
@@ -249,7 +280,7 @@ def _title(resource: Object) -> str:
     return f"{resource.get('kind')} {resource.get('name')}"
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     line = " ".join(text.split())
     # Argo CD puts the cause last, behind the way it took.
     return line if len(line) <= 400 else f"{line[:120]} … {line[-275:]}"

@@ -18,16 +18,18 @@ from ops.stack import OpsError
 SECONDS = 5
 STAGING_ISSUER = "(STAGING)"
 """What the names of Let's Encrypt's staging authorities begin with. https://letsencrypt.org/docs/staging-environment/"""
+CNAME = 5
 UNKNOWN_ISSUER = (2, 19, 20, 21)
 """OpenSSL's verification results that mean: the chain leads to no root that is trusted."""
+
+
+Kind = Literal["name", "connection", "untrusted", "former", "certificate", "answer"]
 
 
 class ProbeError(Exception):
     """Something that is not as it should be. `kind`: where the person has to look."""
 
-    def __init__(
-        self, message: str, kind: Literal["name", "connection", "untrusted", "certificate", "answer"] = "name"
-    ) -> None:
+    def __init__(self, message: str, kind: Kind = "name") -> None:
         super().__init__(message)
         self.kind = kind
 
@@ -66,10 +68,24 @@ def addresses(host: str, server: Resolver | None) -> list[str]:
     if server is None:
         try:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise ProbeError(f"does not resolve ({error.strerror or error})") from None
+        except (OSError, UnicodeError) as error:
+            raise ProbeError(f"does not resolve ({getattr(error, 'strerror', None) or error})") from None
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
     return _ask(host, server)
+
+
+def aliases(host: str, server: Resolver | None) -> list[str]:
+    """The names that a name is an alias of (CNAME), the last one only by this machine's resolver. None on an error."""
+    if server is None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
+        except (OSError, UnicodeError):
+            return []
+        return [name.rstrip(".") for *_, name, _ in found if name and name.rstrip(".") != host]
+    try:
+        return [str(one.rdata).rstrip(".") for one in _reply(host, "A", server).rr if one.rtype == CNAME]
+    except ProbeError:
+        return []
 
 
 def trust(ca: pathlib.Path | None) -> ssl.SSLContext:
@@ -127,24 +143,30 @@ def _anchored(host: str, address: str, port: int) -> ssl.SSLContext:
 
 
 def _ask(host: str, server: Resolver) -> list[str]:
+    found: list[str] = []
+    code = 0
+    for kind, number in (("A", 1), ("AAAA", 28)):
+        reply = _reply(host, kind, server)
+        code = reply.header.rcode or code
+        found += [str(record.rdata) for record in reply.rr if record.rtype == number]
+    if not found:
+        raise ProbeError(f"does not resolve ({_CODES.get(code, f'code {code}') if code else 'it has no address'})")
+    return found
+
+
+_CODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
+
+
+def _reply(host: str, kind: str, server: Resolver) -> Any:
     try:
-        import dnslib  # only needed here
+        import dnslib
     except ImportError:
         raise OpsError("--resolver needs dnslib: `pip install -r requirements-dev.txt`") from None
-    found: list[str] = []
-    code = "NOERROR"
-    for kind in ("A", "AAAA"):
-        try:
-            question = dnslib.DNSRecord.question(host, kind)
-            sent = question.send(server.host, server.port, timeout=SECONDS, ipv6=":" in server.host)
-            reply: Any = dnslib.DNSRecord.parse(sent)
-        except (OSError, dnslib.DNSError) as error:
-            raise ProbeError(f"no answer from the DNS server {server.host}:{server.port} ({error})") from None
-        code = dnslib.RCODE.get(reply.header.rcode) if reply.header.rcode else code
-        found += [str(record.rdata) for record in reply.rr if record.rtype == getattr(dnslib.QTYPE, kind)]
-    if not found:
-        raise ProbeError(f"does not resolve ({code if code != 'NOERROR' else 'it has no address'})")
-    return found
+    try:
+        question = dnslib.DNSRecord.question(host, kind)
+        return dnslib.DNSRecord.parse(question.send(server.host, server.port, timeout=SECONDS, ipv6=":" in server.host))
+    except (OSError, dnslib.DNSError) as error:
+        raise ProbeError(f"no answer from the DNS server {server.host}:{server.port} ({error})") from None
 
 
 def _ask_one(host: str, address: str, port: int, context: ssl.SSLContext) -> Served:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ops import scrub
 from ops.kubectl import ClusterError, Kubectl
 
 Object = Mapping[str, Any]
@@ -136,8 +138,9 @@ def _log(cluster: Kubectl, found: Object, container: str, previous: bool) -> Ite
 
 
 def _clean(lines: Sequence[str]) -> list[str]:
-    """Without empty lines, and without what a terminal would act on."""
-    plain = ("".join(char if char.isprintable() else " " for char in COLOUR.sub("", line)) for line in lines)
+    """Without empty lines, without secrets, and without what a terminal would act on."""
+    whole = scrub.scrub("\n".join(COLOUR.sub("", line) for line in lines), scrub.known(os.environ))
+    plain = ("".join(char if char.isprintable() else " " for char in line) for line in whole.splitlines())
     return [_cut(line) for line in plain if line.strip()]
 
 

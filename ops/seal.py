@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
@@ -14,6 +15,7 @@ from ops import stackfiles
 from ops.stack import OpsError, Stack, UnaskedError
 
 if TYPE_CHECKING:
+    from ops import sealing
     from ops.sealing import Scope
 
 SCOPES = ("strict", "namespace-wide", "cluster-wide")
@@ -24,7 +26,7 @@ def seal(
         list[str] | None,
         typer.Argument(
             metavar="[FILE | KEY=VALUE...]",
-            help="A file with Secrets in YAML (- or none: stdin); with --name, the values themselves.",
+            help="A file with Secrets in YAML or JSON (- or none: stdin); with --name, the values themselves.",
             show_default=False,
         ),
     ] = None,
@@ -76,23 +78,41 @@ def seal(
         _usage("--from-file and --ask need --name: they are values of one Secret")
     if name is None and len(what or []) > 1:
         _usage("one file at a time (it may hold several documents); for KEY=VALUE give --name")
-    from ops import seal_input, sealing  # cryptography takes 0.1 s to load
+    from ops import seal_input, seal_text, sealing  # cryptography takes 0.1 s to load
 
     wanted: Scope | None = sealing.Scope(scope) if scope else None
     try:
         certificate = sealing.Certificate(_certificate(stack, cert, directory))
         if name is None:
-            found = seal_input.secrets(_read((what or ["-"])[0]).decode(), namespace, wanted)
+            found = seal_input.secrets(seal_text.decoded(_read((what or ["-"])[0])), namespace, wanted)
         else:
             found = seal_input.one(name, namespace, _values(what or [], from_file or [], ask or []), kind, wanted)
-        manifests = [sealing.sealed_secret(secret, certificate, each) for secret, each in found]
+        manifests, told = _sealed(found, certificate)
         _write(_as_json(manifests) if as_json else _as_yaml(manifests), output, force)
-    except UnicodeDecodeError:
-        _refused("the Secrets are no text in UTF-8")
+        for warning in told:
+            typer.echo(f"warning: {warning}", err=True)
     except UnaskedError as error:
         _usage(str(error))
     except OpsError as error:
         _refused(str(error))
+
+
+def _sealed(
+    found: list[tuple[dict[str, Any], Scope]], certificate: sealing.Certificate
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The SealedSecrets, and what may become of them later."""
+    from ops import seal_rules, sealing
+
+    manifests, told = list[dict[str, Any]](), list[str]()
+    for secret, scope in found:
+        name = secret["metadata"]["name"]
+        manifests.append(sealing.sealed_secret(secret, certificate, scope))
+        try:
+            warnings = seal_rules.warnings(secret, sealing.values(secret)) + seal_rules.check_sealed(manifests[-1])
+        except OpsError as error:
+            raise OpsError(f"{name}: {error}") from None
+        told += [f"{name}: {one}" for one in warnings]
+    return manifests, told
 
 
 def _certificate(stack: str | None, file: pathlib.Path | None, directory: pathlib.Path) -> bytes:
@@ -119,7 +139,7 @@ def _values(pairs: list[str], files: list[str], asked: list[str]) -> dict[str, b
         key, equals, value = pair.partition("=")
         if not equals:
             raise OpsError(f"value {number} is not of the form KEY=VALUE")
-        add(key, value.encode())
+        add(key, os.fsencode(value))  # an argument may be no UTF-8
     for pair in files:
         key, equals, path = pair.partition("=")
         add(key if equals else pathlib.Path(pair).name, _read(path if equals else pair))
@@ -145,11 +165,11 @@ def _read(path: str) -> bytes:
         raise OpsError(f"cannot read {shown}: {error.strerror}") from None
 
 
-def _as_yaml(manifests: list[dict[str, object]]) -> str:
+def _as_yaml(manifests: list[dict[str, Any]]) -> str:
     return yaml.safe_dump_all(manifests, sort_keys=False, width=float("inf"))
 
 
-def _as_json(manifests: list[dict[str, object]]) -> str:
+def _as_json(manifests: list[dict[str, Any]]) -> str:
     several = {"apiVersion": "v1", "kind": "List", "items": manifests}
     return json.dumps(manifests[0] if len(manifests) == 1 else several, indent=2) + "\n"
 

@@ -1,40 +1,25 @@
-"""What is to be sealed: Secrets in YAML, or single values for one. Messages never hold a value."""
+"""What is to be sealed: Secrets in YAML or JSON, or single values for one. Messages never hold a value."""
 
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
-from ops import sealing
+from ops import seal_rules, seal_text, sealing
 from ops.sealing import Scope
 from ops.stack import OpsError
 
-KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
-NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 KNOWN = ("apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable")
-LIMIT = 1024 * 1024
 
 
 def secrets(text: str, namespace: str | None, scope: Scope | None) -> list[tuple[dict[str, Any], Scope]]:
-    """The Secrets of a YAML text, each with its scope: the given one, else the one that it names, else strict.
+    """The Secrets of a text in YAML or JSON, each with its scope: the given one, else its own, else strict.
 
     `namespace` is for Secrets that name none. Raises `OpsError` if there is anything in it that is no Secret
     or cannot be sealed, so that nothing is left out in silence.
     """
-    try:
-        documents = [each for each in yaml.load_all(text, Loader=_Loader) if each is not None]
-    except yaml.MarkedYAMLError as error:
-        # What PyYAML says of it quotes the text, and with it a value.
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "it"
-        raise OpsError(f"{where}: no valid YAML, or a key that stands there twice") from None
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError):
-        # PyYAML's constructors: `!!int ''` is an IndexError, `!!bool x` a KeyError that quotes the value.
-        raise OpsError("no valid YAML") from None
+    documents = seal_text.documents(text)
     if not documents:
         raise OpsError("there is no Secret in it")
     found: list[tuple[dict[str, Any], Scope]] = []
@@ -52,7 +37,7 @@ def one(
     """A Secret of single values, as `secrets` gives it."""
     data = {key: base64.b64encode(value).decode() for key, value in values.items()}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": kind, "data": data}
-    return [_secret(secret, namespace, scope)]
+    return [_secret(seal_text.whole(secret), namespace, scope)]
 
 
 def _secret(document: Any, namespace: str | None, scope: Scope | None) -> tuple[dict[str, Any], Scope]:
@@ -76,28 +61,20 @@ def _secret(document: Any, namespace: str | None, scope: Scope | None) -> tuple[
         needed = field == "name" or scope is not Scope.CLUSTER_WIDE
         if value is None and needed:
             raise OpsError(f"metadata.{field} is missing" + (": give --namespace" if field == "namespace" else ""))
-        if value is not None and (not isinstance(value, str) or len(value) > 253 or not NAME.fullmatch(value)):
-            raise OpsError(f"metadata.{field} is no name that Kubernetes takes")
     if namespace and place["namespace"] != namespace:
         raise OpsError(f"it names the namespace {place['namespace']}, not {namespace}")
     for field in ("data", "stringData"):
         _texts(document.get(field), field)
-    _check(document)
+    if not isinstance(document.get("type") or "", str) or not isinstance(document.get("immutable") or False, bool):
+        raise OpsError("type must be a text, and immutable true or false")
     kept = {key: value for key, value in place.items() if value}
-    return {**document, "metadata": {**metadata, **kept}}, scope
-
-
-def _check(document: dict[str, Any]) -> None:
-    found = sealing.values(document)
+    secret = {key: value for key, value in document.items() if value is not None}
+    secret["metadata"] = {**metadata, **kept}
+    found = sealing.values(secret)
+    seal_rules.check(secret, found)
     if not found:
         raise OpsError("it holds no value: data and stringData are empty")
-    for key in found:
-        if not KEY.fullmatch(key):
-            raise OpsError("one of its keys has other characters than letters, digits, -, _ and .")
-    if sum(map(len, found.values())) > LIMIT:
-        raise OpsError("its values are more than 1 MiB, which Kubernetes refuses")
-    if not isinstance(document.get("type", ""), str) or not isinstance(document.get("immutable", False), bool):
-        raise OpsError("type must be a text, and immutable true or false")
+    return secret, scope
 
 
 def _named(annotations: dict[str, str]) -> Scope:
@@ -114,15 +91,7 @@ def _texts(mapping: Any, where: str) -> None:
     if not isinstance(mapping, dict):
         raise OpsError(f"{where} is no mapping")
     for key, value in mapping.items():
+        if isinstance(value, bytes):
+            raise OpsError(f"{where}.{key} has the tag !!binary: write the base64 without a tag, below data")
         if not isinstance(key, str) or not isinstance(value, str):
             raise OpsError(f"{where}.{key} is no text: put it in quotes")
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which one value would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(keys) != len(set(keys)):
-            raise yaml.constructor.ConstructorError(None, None, "a key twice", node.start_mark)
-        return super().construct_mapping(node, deep=deep)

@@ -12,6 +12,7 @@ import binascii
 import datetime
 import enum
 import os
+import re
 from typing import Any
 
 from cryptography import x509
@@ -99,9 +100,21 @@ def values(secret: dict[str, Any]) -> dict[str, bytes]:
     """A Secret's values; `stringData` wins over `data`, as in the API server. Raises `OpsError` for bad base64."""
     found: dict[str, bytes] = {}
     for key, text in (secret.get("data") or {}).items():
+        # Lines may be broken, as `base64` breaks them.
+        encoded = "".join(text.split())
         try:
-            # Lines may be broken, as `base64` breaks them.
-            found[key] = base64.b64decode("".join(text.split()), validate=True)
+            found[key] = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
-            raise OpsError(f"data.{key} is no base64: write plain text below stringData instead") from None
+            raise OpsError(
+                f"data.{key} is no base64{_why(encoded)}: write plain text below stringData instead"
+            ) from None
     return found | {key: text.encode() for key, text in (secret.get("stringData") or {}).items()}
+
+
+def _why(encoded: str) -> str:
+    """What is wrong with a base64 text, where that is one of the common slips."""
+    if re.fullmatch(r"[A-Za-z0-9_-]+={0,2}", encoded) and re.search(r"[-_]", encoded):
+        return " of the kind that Kubernetes takes (it has - or _, as in URLs, instead of + and /)"
+    if re.fullmatch(r"[A-Za-z0-9+/]+=?", encoded):
+        return " (its length is no multiple of 4: it is cut, or lacks = at its end)"
+    return ""

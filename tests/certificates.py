@@ -7,12 +7,14 @@ import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
-def self_signed(name: str = "test") -> tuple[bytes, bytes]:
+def self_signed(name: str = "test", key: Key | None = None) -> tuple[bytes, bytes]:
     """Key and certificate (PEM), valid for a day, for 127.0.0.1 and api.example.org."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     hosts = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("api.example.org")]
     now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)

@@ -1,6 +1,8 @@
 """ClusterIssuers: Let's Encrypt by dns01 on Route53 and by http01 through the ingress, and self-signed.
 
-One of the two Let's Encrypt issuers has the name that Ingresses use; the other has its solver's name added.
+One of the two Let's Encrypt issuers has the name that Ingresses use; the other has its solver's name added. dns01
+proves names in the environment's zones only, so the issuer that Ingresses use falls back on http01 for others.
+cert-manager takes the solver whose zone fits before one without a selector.
 https://cert-manager.io/docs/configuration/acme/
 """
 
@@ -35,6 +37,8 @@ class ClusterIssuersArgs:
         email: where Let's Encrypt writes when something is wrong; None: nowhere.
         server: directory URL of the ACME server.
         ingress_class: class through which http01 challenges are answered.
+        http01_fallback: let the issuer that Ingresses use prove names outside the zones by http01, through an ingress
+            controller of the environment's own.
         ingress_annotations: annotations that the Ingress of a challenge needs there.
         zones: Route53 zones for dns01; empty: no dns01 issuer.
         region: AWS region, part of the request signature.
@@ -48,6 +52,7 @@ class ClusterIssuersArgs:
     email: str | None
     server: str
     ingress_class: str
+    http01_fallback: bool = False
     ingress_annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     zones: Sequence[Zone] = ()
     region: str = "eu-central-1"
@@ -101,7 +106,9 @@ def specs(args: ClusterIssuersArgs) -> dict[str, dict[str, Any]]:
         solvers["dns01"] = [_dns01(zone, args) for zone in args.zones]
     if args.solver not in solvers:
         raise ValueError("an issuer that proves by dns01 needs at least one Route53 zone")
-    result = {args.issuer: _acme(args.issuer, solvers.pop(args.solver), args)}
+    default = solvers.pop(args.solver)
+    fallback = solvers.get("http01", []) if args.http01_fallback else []
+    result = {args.issuer: _acme(args.issuer, [*default, *fallback], args)}
     for solver, configured in solvers.items():
         name = f"{args.issuer}-{solver}"
         result[name] = _acme(name, configured, args)

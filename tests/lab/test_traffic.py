@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import http.client
 import json
+import pathlib
+import re
 import socket
 import ssl
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
 import engine as engines
 import pytest
 import reach
+import second_acme
 import workload
 from cryptography import x509
 from cryptography.x509 import oid
 
-from lab import kube, layout
+from lab import acme, kube, layout
 
 pytestmark = pytest.mark.timeout(900)
 DOMAIN = workload.DOMAIN
@@ -211,14 +216,13 @@ def test_a_certificate_by_dns01_and_argo_cd_behind_it(environment: engines.Engin
 
 
 def test_that_certificate_was_proved_by_dns01_and_by_nothing_else(environment: engines.Engine) -> None:
-    """The issuer knows no other way, and cert-manager's own key wrote the challenge's record into this zone."""
+    """Though the issuer has http01 for names outside the zones; cert-manager's own key wrote the challenge's record."""
     zone = environment.outputs()["dns"]["zoneId"]
     where = "/apis/cert-manager.io/v1/namespaces/argocd/certificates/argocd-server-tls"
     name = environment.cluster.get(where)["spec"]["issuerRef"]["name"]
     acme = environment.cluster.get(f"/apis/cert-manager.io/v1/clusterissuers/{name}")["spec"]["acme"]
-    for solver in acme["solvers"]:
-        assert "http01" not in solver
-        assert solver["dns01"]["route53"]["hostedZoneID"] == zone
+    (solver,) = [one for one in acme["solvers"] if "selector" in one]
+    assert solver["dns01"]["route53"]["hostedZoneID"] == zone
     keys = environment.key_ids()
 
     def written() -> list[dict[str, Any]]:
@@ -343,6 +347,156 @@ def test_an_add_on_that_crashes_at_start_is_named_with_its_last_words(environmen
     flag(None)
     assert waiting.wait(240) == 0, told.read_text()
     assert "ok       application external-dns: Synced, Healthy" in told.read_text()
+
+
+def warnings(engine: engines.Engine) -> list[str]:
+    """What the ready command warns of."""
+    return json.loads(ready(engine, "--json", "--wait-minutes", "0").out)["warnings"]
+
+
+def named(said: list[str], *words: str) -> list[str]:
+    return [one for one in said if all(word in one for word in words)]
+
+
+def test_a_name_outside_the_zones_is_said_and_proved_by_http01_through_the_default_issuer(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    if environment.lab.usable(80) != 80:
+        pytest.skip("cert-manager looks for its answer on port 80, which this machine keeps for root")
+    default = environment.outputs()["clusterIssuers"][0]
+    issuer = {"cert-manager.io/cluster-issuer": default}
+    host = workload.ingress(
+        application, SPACE, "away", "nginx", tls="away-tls", domain="elsewhere.example.net", **issuer
+    )
+    away = ("certificate traffic/away-tls (away.elsewhere.example.net) waits", "is in none of the environment's zones")
+    said = engines.wait_for(lambda: named(warnings(environment), *away), 60, "the Certificate and its host are named")
+    assert "http01 cannot prove it before" in said[0]
+    engines.wait_for(
+        lambda: named(warnings(environment), f"Ingress traffic/away: {host} does not lead to"),
+        30,
+        "its Ingress as well",
+    )
+    route53 = environment.aws("route53")
+    zone = route53.create_hosted_zone(Name="elsewhere.example.net", CallerReference="elsewhere")["HostedZone"]["Id"]
+    environment.write_record(zone, host, "A", environment.outputs()["ingressAddresses"][0])
+    chain = ready_certificate(application, SPACE, "away-tls", HTTP01_SECONDS)
+    assert hosts(chain[0]) == [host]
+    assert named(warnings(environment), "away") == []
+    application.delete(workload.ingresses(SPACE, "away"))
+    environment.remove_record(zone, host, "A")
+    route53.delete_hosted_zone(Id=zone)
+
+
+def test_a_record_of_others_that_is_in_the_way_is_named(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    zone, host = environment.outputs()["dns"]["zoneId"], f"taken.{DOMAIN}"
+    environment.write_record(zone, host, "A", "192.0.2.7")
+    make_ingress(application, "taken")
+    words = (f"Ingress traffic/taken: {host} leads to 192.0.2.7, not to", "not external-dns's own")
+    engines.wait_for(lambda: named(warnings(environment), *words), 30, "the host and where it leads")
+    application.delete(workload.ingresses(SPACE, "taken"))
+    environment.remove_record(zone, host, "A")
+
+
+def test_an_ingress_whose_load_balancer_has_a_name_is_found_by_it(
+    environment: engines.Engine, application: kube.KubeClient
+) -> None:
+    """As on clouds whose load balancers have no address of their own: external-dns writes an alias."""
+    host = make_ingress(application, "by-name", ingress_class="of-another-cloud")
+    status = {"status": {"loadBalancer": {"ingress": [{"hostname": f"ingress.{DOMAIN}"}]}}}
+    application.patch(f"{workload.ingresses(SPACE, 'by-name')}/status", status)
+    outputs = environment.outputs(secrets=True) | {
+        "argocd": {"url": f"https://{host}", "namespace": SPACE}, "ingressAddresses": [], "clusterIssuers": [],
+    }  # fmt: skip
+
+    def look() -> dict[str, Any]:
+        done = environment.run(
+            sys.executable, "-m", "ops", "ready", "lab", "--json", "--wait-minutes", "0", "--outputs", "-",
+            stdin=json.dumps(outputs),
+        )  # fmt: skip
+        return next(one for one in json.loads(done.out)["checks"] if one["check"] == "name")
+
+    engines.wait_for(lambda: look()["met"], reach.RECORD_SECONDS, "the name is right")
+    assert f"(ingress.{DOMAIN})" in look()["what"]
+    assert named(warnings(environment), "by-name") == []
+    status["status"]["loadBalancer"]["ingress"][0]["hostname"] = f"nobody.{DOMAIN}"
+    application.patch(f"{workload.ingresses(SPACE, 'by-name')}/status", status)
+    engines.wait_for(lambda: f"own name nobody.{DOMAIN}: does not resolve" in look()["what"], 30, "which is said")
+    application.delete(workload.ingresses(SPACE, "by-name"))
+
+
+def test_a_load_balancer_that_waits_for_an_address_names_who_holds_it(environment: engines.Engine) -> None:
+    (address,) = environment.outputs()["ingressAddresses"]
+    services = "/api/v1/namespaces/ingress-nginx/services"
+    spec = {"type": "LoadBalancer", "loadBalancerIP": address, "ports": [{"port": 81}], "selector": {"app": "none"}}
+    environment.cluster.create(services, {"metadata": {"name": "second"}, "spec": spec})
+
+    def said() -> str:
+        return ready(environment, "--wait-minutes", "0").err
+
+    engines.wait_for(lambda: "is in use by another Service" in said(), 30, "the cloud's own words")
+    (holder,) = [
+        one["metadata"]["name"]
+        for one in environment.cluster.list(services)
+        if one["spec"]["type"] == "LoadBalancer" and one["metadata"]["name"] != "second"
+    ]
+    told = said()
+    assert "error: load balancer ingress-nginx/second" in told
+    assert f"it waits for {address}, which Service ingress-nginx/{holder} holds" in told
+    assert f"kubectl delete service -n ingress-nginx {holder}" in told
+    environment.cluster.delete(f"{services}/second")
+
+
+def test_a_certificate_of_the_server_before_is_named_and_renewed_as_it_says(
+    environment: engines.Engine, application: kube.KubeClient, tmp_path: pathlib.Path
+) -> None:
+    where = "/apis/cert-manager.io/v1/namespaces/argocd/certificates/argocd-server-tls"
+    application.create(
+        f"/apis/cert-manager.io/v1/namespaces/{SPACE}/certificates",
+        {"metadata": {"name": "theirs"}, "spec": {**environment.cluster.get(where)["spec"], "secretName": "theirs"}},
+    )
+    ready_certificate(application, SPACE, "theirs", DNS01_SECONDS)
+    before = urllib.parse.urlsplit(acme.directory(environment.lab)).netloc
+    with (
+        second_acme.running(environment.lab, tmp_path) as second,
+        environment.changed_config(
+            lambda config: config["gitops-platform:addons"]["certManager"].update(server=second.directory)
+        ),
+    ):
+        environment.up()
+        both = tmp_path / "both.pem"
+        both.write_bytes(acme.root(environment.lab).read_bytes() + second.root.read_bytes())
+        for roots in (both, second.root):
+            done = ready(environment, "--ca", str(roots), "--wait-minutes", "3")
+            assert done.code == 1, done.text
+            assert (
+                f"argocd/argocd-server-tls: issued by {before}, and its issuer's server is {second.directory}"
+                in done.err
+            )
+            assert "name the right one" not in done.err, "the file with the root is right, the certificate is not"
+            assert f"warning: certificate {SPACE}/theirs: issued by {before}" in done.err
+        (command,) = re.findall(r"next: .*`(kubectl patch certificate argocd-server-tls .*)`", done.err)
+        renewed = environment.run("bash", "-c", command)
+        assert renewed.code == 0, renewed.text
+        engines.wait_for(
+            lambda: ready(environment, "--ca", str(second.root), "--wait-minutes", "0").code == 0,
+            DNS01_SECONDS + 60,
+            "it is served",
+        )
+        assert named(warnings(environment), f"{SPACE}/theirs"), "nobody renewed that one"
+        condition = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered", "message": "renewed by hand"}
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = json.dumps({"status": {"conditions": [{**condition, "lastTransitionTime": now}]}})
+        done = environment.kubectl(
+            "patch", "certificate", "theirs", "-n", SPACE, "--subresource", "status", "--type", "merge", "-p", body
+        )
+        assert done.code == 0, done.text
+        engines.wait_for(lambda: not named(warnings(environment), f"{SPACE}/theirs: issued by"), 30, "so it is issued")
+        # A challenge that is not over would hold up what comes after.
+        application.delete(f"/apis/cert-manager.io/v1/namespaces/{SPACE}/certificates/theirs")
+        challenges = f"/apis/acme.cert-manager.io/v1/namespaces/{SPACE}/challenges"
+        engines.wait_for(lambda: not application.list(challenges), 60, "its challenge goes with it")
 
 
 def test_a_last_run_that_is_refused_costs_one_more_destroy_and_no_more(environment: engines.Engine) -> None:

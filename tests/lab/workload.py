@@ -35,13 +35,20 @@ def ingresses(space: str, name: str = "") -> str:
 
 
 def ingress(
-    cluster: kube.KubeClient, space: str, name: str, ingress_class: str, *, tls: str | None = None, **annotations: str
+    cluster: kube.KubeClient,
+    space: str,
+    name: str,
+    ingress_class: str,
+    *,
+    tls: str | None = None,
+    domain: str = DOMAIN,
+    **annotations: str,
 ) -> str:
     """An Ingress for `<name>.<domain>`, or with the name APEX for the domain itself; returns the host.
 
     `tls`: its Secret; empty: the ingress's own certificate.
     """
-    host = f"{name}.{DOMAIN}" if name != APEX else DOMAIN
+    host = f"{name}.{domain}" if name != APEX else domain
     backend = {"service": {"name": "app", "port": {"number": 8080}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     entry = {"hosts": [host], **({"secretName": tls} if tls else {})}

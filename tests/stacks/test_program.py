@@ -42,6 +42,16 @@ def test_the_four_environments_and_the_lab_are_there() -> None:
     assert {"dev", "dev2", "lab", "prd", "sbx"} <= set(STACKS)
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_name_outside_the_zones_is_proved_by_http01_only_where_an_ingress_answers(enabled: bool) -> None:
+    run = environment("sbx", addons={"ingress": {"controller": "ingress-nginx", "enabled": enabled}})
+    issuer = run.one("kubernetes:cert-manager.io/v1:ClusterIssuer", "letsencrypt-sbx-issuer")
+    solvers = [next(key for key in solver if key != "selector") for solver in issuer.inputs["spec"]["acme"]["solvers"]]
+    zones = len(json.loads(config("sbx")["gitops-platform:dns"])["domains"])
+    assert solvers == ["dns01"] * zones + ["http01"] * enabled
+    run.one("kubernetes:cert-manager.io/v1:ClusterIssuer", "letsencrypt-sbx-issuer-http01")
+
+
 def assert_whole(run: recording.Recording, stack: str, given: dict[str, str]) -> None:
     """That a run made what these settings ask for: each add-on that is on, each pool."""
     sections = {key.partition(":")[2]: json.loads(value) for key, value in given.items() if value[:1] in "{["}

@@ -415,6 +415,16 @@ def test_both_solvers_can_be_named_and_the_chosen_one_has_the_plain_name(solver:
     assert len(accounts) == 2, "issuers that share an account secret fight over it"
 
 
+def test_a_name_outside_the_zones_is_proved_by_http01_where_an_ingress_answers() -> None:
+    acme = issuers.specs(issuer_args(http01_fallback=True))["letsencrypt-sbx-issuer"]["acme"]
+    assert ["selector" in solver for solver in acme["solvers"]] == [True, True, False], (
+        "cert-manager takes a solver whose zone fits before one without a selector"
+    )
+    assert acme["solvers"][-1] == {"http01": {"ingress": {"ingressClassName": "nginx"}}}
+    alone = issuers.specs(issuer_args(solver="http01", http01_fallback=True))["letsencrypt-sbx-issuer"]["acme"]
+    assert len(alone["solvers"]) == 1
+
+
 def test_http01_is_answered_through_the_ingress() -> None:
     acme = issuers.specs(issuer_args(solver="http01", ingress_class="traefik"))["letsencrypt-sbx-issuer"]["acme"]
     assert acme["solvers"] == [{"http01": {"ingress": {"ingressClassName": "traefik"}}}]

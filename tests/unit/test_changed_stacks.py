@@ -121,3 +121,51 @@ def test_histories_without_a_common_commit_are_said(repository: pathlib.Path) ->
     result = run(repository, "--base", "main")
     assert result.exit_code == 2
     assert "no commit in common" in result.stderr
+
+
+# What Git says instead
+
+
+def refused(folder: pathlib.Path, *arguments: str) -> str:
+    result = run(folder, *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def test_a_repository_of_another_user_is_named_with_the_command_that_helps(
+    repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    told = refused(repository, "--base", "base")
+    assert f"git config --global --add safe.directory {repository}" in told
+    assert "is not here" not in told
+    assert run(repository, "--all").exit_code == 0, "all stacks need no Git"
+
+
+def test_a_folder_without_a_repository_is_said_to_be_none(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    assert "is in no Git repository" in refused(tmp_path, "--base", "HEAD^")
+
+
+def test_a_shallow_clone_is_said_to_be_one(repository: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    clone = tmp_path_factory.mktemp("clone")
+    git(clone, "clone", "--quiet", "--depth", "1", f"file://{repository}", ".")
+    told = refused(clone, "--base", "HEAD^1")
+    assert "commit HEAD^1 is not here: this clone is shallow: `git fetch --unshallow`" in told
+
+
+def test_a_detached_head_is_compared_like_any_other(repository: pathlib.Path) -> None:
+    git(repository, "checkout", "--quiet", "--detach")
+    assert run(repository, "--base", "base").stdout == "dev\n"
+
+
+def test_a_broken_repository_is_shown_with_gits_own_words(repository: pathlib.Path) -> None:
+    (repository / ".git" / "config").write_text("[core\n")
+    assert "bad config" in refused(repository, "--base", "base")
+
+
+def test_without_git_it_says_so(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(repository))
+    assert "git is not on PATH" in refused(repository, "--base", "base")

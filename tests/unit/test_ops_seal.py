@@ -287,11 +287,6 @@ def test_what_cannot_be_sealed_is_refused_as_a_whole(cert: pathlib.Path, case: s
     assert problem in refused(cert, given=given)
 
 
-def test_more_than_kubernetes_takes_is_refused(cert: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seal_input, "LIMIT", 10)
-    assert "1 MiB" in refused(cert, given=secret())
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem", "code"),
     [
