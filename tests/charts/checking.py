@@ -6,7 +6,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterable
 
-from tests.charts import cases, containers, dryrun, helm, keys
+from tests.charts import cases, containers, dryrun, helm, keys, names
 
 Problems = dict[str, list[str]]
 """Problem -> the environments that have it."""
@@ -29,6 +29,8 @@ def look(helm_path: str, source: pathlib.Path, same: Iterable[cases.Case], rende
             found.setdefault(f"does not render: {objects}", []).append(case.environment)
         else:
             rendered.add(objects, case.namespace, case.environment)
+            for problem in names.wrong(case, objects):
+                found.setdefault(problem, []).append(case.environment)
             for container in containers.without_amounts(objects):
                 problem = f"without requests of CPU and memory or without a limit of memory: {container}"
                 found.setdefault(problem, []).append(case.environment)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import io
-import json
 import pathlib
 import subprocess
 import tarfile
@@ -17,23 +15,12 @@ from components.addons import charts, cluster_wide, merge
 from components.addons.cluster_wide import Object, Release
 from lab import toolchain
 from lab.charts import repository
-from lab.toolchain import gobuild
-from tests.charts import cases, names
+from tests.charts import cases, modules, names
 from tests.unit import chart_values
 
 SAMPLES = chart_values.samples()
-MODULES = {
-    "cert-manager": (
-        f"github.com/cert-manager/cert-manager@{charts.CERT_MANAGER.version}",
-        "deploy/charts/cert-manager",
-    ),
-    "external-dns": (f"sigs.k8s.io/external-dns@v{charts.EXTERNAL_DNS.app_version}", "charts/external-dns"),
-    "sealed-secrets": (
-        f"github.com/bitnami-labs/sealed-secrets@v{charts.SEALED_SECRETS.app_version}",
-        "helm/sealed-secrets",
-    ),
-}
-"""Charts that Go modules carry -> the module, and the chart's place in it."""
+MODULES = {pin.name: pin for pin in modules.CHARTS}
+"""Charts that Go modules carry."""
 CHANGES: dict[str, list[dict[str, Any]]] = {
     "cert-manager": [
         {"crds": {"enabled": False}},
@@ -80,24 +67,13 @@ def helm() -> pathlib.Path:
     return found
 
 
-@functools.cache
-def module(name: str) -> pathlib.Path:
-    done = subprocess.run(
-        [gobuild.go(), "mod", "download", "-json", name], env=gobuild.environment() | {"GOFLAGS": "-mod=mod"},
-        capture_output=True, text=True, timeout=300, check=False, cwd="/",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return pathlib.Path(json.loads(done.stdout)["Dir"])
-
-
 @pytest.mark.may_skip("`make unit` builds no helm; `make test` does")
 @pytest.mark.parametrize("chart", MODULES)
 def test_a_real_chart_makes_what_is_looked_for_and_nothing_else(chart: str, helm: pathlib.Path) -> None:
-    source, folder = MODULES[chart]
     values = next(values for (name, _), values in SAMPLES.items() if name == chart)
     for change in [{}, *CHANGES[chart]]:
         of = release(chart, merge.deep(values, change))
-        assert set(cluster_wide.objects(of)) == rendered(helm, module(source) / folder, of), change
+        assert set(cluster_wide.objects(of)) == rendered(helm, modules.chart(MODULES[chart]), of), change
 
 
 @pytest.mark.may_skip("`make unit` builds no helm; `make test` does")
