@@ -127,6 +127,10 @@ def _files(arguments: list[str]) -> dict[str, pathlib.Path | None]:
                 raise _Usage(f"{one!r} is no name of a stack: write it as in Pulumi.<stack>.yaml")
             if one in found:
                 raise _Usage(f"stack {one} is named twice")
+            if equals and not name:
+                raise _Usage(f"{argument} names no file: write {one}=FILE, or {one}=- for stdin")
+            if file and file.is_dir():
+                raise _Usage(f"{file} is a folder: write {one}=FILE, or the folder alone, without {one}=")
             if file and not file.is_file():
                 raise _Usage(f"{file} is not there: write what `pulumi preview --json --stack {one}` prints into it")
             found[one] = file

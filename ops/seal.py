@@ -138,8 +138,10 @@ def _values(pairs: list[str], files: list[str], asked: list[str]) -> dict[str, b
     for number, pair in enumerate(pairs, 1):
         key, equals, value = pair.partition("=")
         if not equals:
-            raise OpsError(f"value {number} is not of the form KEY=VALUE")
+            raise OpsError(f"value {number} is not of the form KEY=VALUE: a value in a file is --from-file KEY=PATH")
         add(key, os.fsencode(value))  # an argument may be no UTF-8
+    if sum(pair.rpartition("=")[2] == "-" for pair in files) > 1:
+        raise OpsError("stdin (-) is one value: give the others by files of their own, or by --ask")
     for pair in files:
         key, equals, path = pair.partition("=")
         add(key if equals else pathlib.Path(pair).name, _read(path if equals else pair))

@@ -12,6 +12,11 @@ from ops.stack import OpsError
 
 KNOWN = ("apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable")
 
+FOREIGN = (
+    "it is no Secret (apiVersion: v1, kind: Secret): take it out; "
+    "of a value alone, --name and --from-file KEY=PATH make a Secret"
+)
+
 
 def secrets(text: str, namespace: str | None, scope: Scope | None) -> list[tuple[dict[str, Any], Scope]]:
     """The Secrets of a text in YAML or JSON, each with its scope: the given one, else its own, else strict.
@@ -42,12 +47,12 @@ def one(
 
 def _secret(document: Any, namespace: str | None, scope: Scope | None) -> tuple[dict[str, Any], Scope]:
     if not isinstance(document, dict):
-        raise OpsError("it is no Secret")
+        raise OpsError(FOREIGN)
     kind = (document.get("apiVersion"), document.get("kind"))
     if kind[1] == "SealedSecret":
         raise OpsError("it is sealed already")
     if kind != ("v1", "Secret"):
-        raise OpsError("it is no Secret (apiVersion: v1, kind: Secret)")
+        raise OpsError(FOREIGN)
     if unknown := [str(key) for key in document if key not in KNOWN]:
         raise OpsError(f"a Secret has no field {', '.join(unknown)}; it has {', '.join(KNOWN)}")
     metadata = document.get("metadata")
@@ -60,7 +65,8 @@ def _secret(document: Any, namespace: str | None, scope: Scope | None) -> tuple[
     for field, value in place.items():
         needed = field == "name" or scope is not Scope.CLUSTER_WIDE
         if value is None and needed:
-            raise OpsError(f"metadata.{field} is missing" + (": give --namespace" if field == "namespace" else ""))
+            fix = "give --namespace" if field == "namespace" else "write it"
+            raise OpsError(f"metadata.{field} is missing: {fix}")
     if namespace and place["namespace"] != namespace:
         raise OpsError(f"it names the namespace {place['namespace']}, not {namespace}")
     for field in ("data", "stringData"):

@@ -15,6 +15,10 @@ TOP = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environme
 """What a stack file may consist of."""
 
 
+PROVIDER_SECRETS = ("aws:secretKey", "aws:token", "ionoscloud:token", "ionoscloud:password", "kubernetes:kubeconfig")
+"""Keys of Pulumi's providers that may only stand here encrypted."""
+
+
 class Unreadable(Exception):
     """A file without which a command cannot go on; the message is for the person who ran it."""
 
@@ -73,7 +77,9 @@ def read(file: pathlib.Path, namespace: str) -> StackFile:
         return found
     for key in content:
         # Keys of one's own hold what aliases take from; Pulumi passes over them.
-        if key not in TOP and not key.startswith("x-"):
+        if key.startswith(f"{namespace}:"):
+            wrong(key, "it stands beside config", "write it below `config:`, further in")
+        elif key not in TOP and not key.startswith("x-"):
             wrong(key, "unknown key beside config", settings.suggestion(key, TOP))
     values = content.get("config")
     if values is not None and not isinstance(values, dict):
@@ -82,6 +88,9 @@ def read(file: pathlib.Path, namespace: str) -> StackFile:
     found.environments = _environments(content.get("environment"))
     for full_key, value in (values or {}).items():
         key = _key(full_key, namespace)
+        if full_key in PROVIDER_SECRETS and value and not _has_encrypted(value):
+            fix = "remove it, make a new one (Git remembers this one) and leave it to the environment of `pulumi`"
+            wrong(f"config.{full_key}", "this secret is in plain text", fix)
         if key is None:
             first, _, rest = full_key.partition(":")
             if ":" in rest.removeprefix("config:"):

@@ -29,6 +29,7 @@ LIMITS: dict[Callable[..., Any], dict[str, Any]] = {
     checks.region: {"pattern": checks.REGION},
     checks.role: {"pattern": checks.ROLE},
     checks.quantity: {"pattern": checks.QUANTITY},
+    checks.memory: {"pattern": checks.BYTES},
     checks.kubernetes_name: {"pattern": checks.HOST_LABEL},
     checks.label_key: {"pattern": checks.LABEL_KEY},
     checks.label_value: {"pattern": checks.LABEL_VALUE},

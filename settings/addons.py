@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from settings import addresses, base, checks, dns, errors, ownership, tcp_services
+from settings import addresses, app_owners, base, checks, dns, errors, ownership, tcp_services
 
 LETS_ENCRYPT = {
     "production": "https://acme-v02.api.letsencrypt.org/directory",
@@ -55,7 +55,7 @@ class ResourceAmounts(base.Section):
     """CPU and memory."""
 
     cpu: Annotated[str, pydantic.AfterValidator(checks.quantity)] | None = base.field(None, says="CPU.", example="100m")
-    memory: Annotated[str, pydantic.AfterValidator(checks.quantity)] | None = base.field(
+    memory: Annotated[str, pydantic.AfterValidator(checks.memory)] | None = base.field(
         None, says="Memory.", example="256Mi"
     )
 
@@ -126,7 +126,13 @@ class Issuer(base.Section):
 
 
 def _acme_server(value: str) -> str:
-    return value if value in LETS_ENCRYPT else addresses.web_address(value)
+    if "://" not in value:
+        names = " nor ".join(LETS_ENCRYPT)
+        fix = f"write {' or '.join(LETS_ENCRYPT)}, or an ACME server's URL"
+        if value not in LETS_ENCRYPT:
+            raise base.refuse(f"{checks.show(value)} is no URL, and neither {names}", fix)
+        return value
+    return addresses.web_address(value)
 
 
 class CertManager(Addon):
@@ -189,7 +195,19 @@ def rules(addons: Addons, domains: dns.Dns, repository: str | None) -> Iterator[
         rests_on = ("addons.ingress.controller",)
         yield errors.Mistake("addons.ingress.nginxClass", problem, "remove it, or write controller: traefik", rests_on)
     yield from tcp_services.rules(addons.ingress.tcp_services, addons.ingress.controller)
+    yield from _resources(addons.ingress.resources)
     yield from ownership.rules(addons.external_dns.values)
+
+
+def _resources(wanted: Resources | None) -> Iterator[errors.Mistake]:
+    """Requests over their limit: the API server makes no such pod, and says so to the ReplicaSet only."""
+    if wanted is None or wanted.requests is None or wanted.limits is None:
+        return
+    for what in ("cpu", "memory"):
+        least, most = getattr(wanted.requests, what), getattr(wanted.limits, what)
+        if least is not None and most is not None and app_owners.amount(least) > app_owners.amount(most):
+            path, limit = f"addons.ingress.resources.requests.{what}", f"addons.ingress.resources.limits.{what}"
+            yield errors.Mistake(path, f"{least} is more than {limit}, {most}", f"write at most {most}", (limit,))
 
 
 def warnings(addons: Addons, domains: dns.Dns) -> Iterator[errors.Mistake]:

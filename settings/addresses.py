@@ -28,8 +28,12 @@ def web_address(value: str, schemes: tuple[str, ...] = ("https", "http")) -> str
     if secret:
         raise base.refuse("it carries a user or a password, and stack files are public", "write it without")
     if not good:
-        raise base.refuse(f"{checks.show(value)} is no URL", f"write one that begins with {schemes[0]}://")
+        raise base.refuse(f"{checks.show(value)} is no URL", f"write one that begins with {_begins(schemes)}")
     return value
+
+
+def _begins(schemes: tuple[str, ...]) -> str:
+    return f"{schemes[0]}://" + (" (oci:// for a registry)" if "oci" in schemes else "")
 
 
 def repository(value: str) -> str:
@@ -43,7 +47,11 @@ def repository(value: str) -> str:
         return value.rstrip("/")
     if value.partition("/")[0] in FORGES:
         raise base.refuse(f"{checks.show(value)} is no URL", f"write https://{value}")
-    return _place(web_address(value, ("https", "http", "ssh")))
+    address = web_address(value, ("https", "http", "ssh"))
+    if "=" in urls.urlsplit(address).query:  # else it may be one of a pattern's question marks
+        fix = "write it without; a token in it is in Git now: make a new one"
+        raise base.refuse("it has a part behind ?, which no repository's URL has, and stack files are public", fix)
+    return _place(address)
 
 
 def charts(value: str) -> str:
@@ -52,6 +60,9 @@ def charts(value: str) -> str:
         fix = f"write oci://{value} for a registry, https://{value} for a chart repository"
         raise base.refuse(f"{checks.show(value)} is no URL", fix)
     address = _place(web_address(value, ("https", "http", "oci")))
+    if address.endswith("/index.yaml"):
+        fix = f"write {address.removesuffix('/index.yaml')}"
+        raise base.refuse(f"{checks.show(value)} is a file of the chart repository", fix)
     if address.startswith("oci://"):
         _named(value, address.removeprefix("oci://"))
     return address

@@ -110,6 +110,7 @@ def _is_one(group: str, name: str, kinds: tuple[str, tuple[str, ...]]) -> bool:
 Amount = Annotated[
     str, pydantic.BeforeValidator(_number, json_schema_input_type=str | int), pydantic.AfterValidator(checks.quantity)
 ]
+Memory = Annotated[Amount, pydantic.AfterValidator(checks.memory)]
 NamespaceName = Annotated[str, pydantic.AfterValidator(namespace_name)]
 
 
@@ -117,7 +118,7 @@ class Amounts(base.Section):
     """CPU and memory of one container."""
 
     cpu: Amount | None = base.field(None, says="CPU.", example="500m")
-    memory: Amount | None = base.field(None, says="Memory.", example="256Mi")
+    memory: Memory | None = base.field(None, says="Memory.", example="256Mi")
 
 
 class Limits(base.Section):

@@ -19,6 +19,7 @@ ZONE_ID = re.compile(r"Z[A-Z0-9]{4,31}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 ROLE = re.compile(r"(role:[A-Za-z0-9_-]+)?")
 QUANTITY = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,2})?")
+BYTES = re.compile(QUANTITY.pattern.replace("num", ""))
 GITHUB_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 GITHUB_TEAM = re.compile(r"[a-z0-9_-]{1,100}")
 
@@ -250,6 +251,13 @@ def quantity(value: str) -> str:
     """A Kubernetes quantity."""
     if not QUANTITY.fullmatch(value):
         raise base.refuse(f"{show(value)} is no amount", "write one such as 100m (CPU) or 256Mi (memory)")
+    return value
+
+
+def memory(value: str) -> str:
+    """A quantity of bytes. To Kubernetes `256m` is a quarter of a byte, and no container starts with it."""
+    if not BYTES.fullmatch(quantity(value)):
+        raise base.refuse(f"{show(value)} is in parts of a byte: a small m is a thousandth", f"write {value[:-1]}Mi")
     return value
 
 

@@ -25,6 +25,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 TAB = re.compile(r"(?<=[:,\[{-])\t+|(?<=[^\s])[ \t]*\t[ \t]*(?=#|\r|\n|$)|\t+(?=\r|\n|$)")
 """Tabs behind a `:`, before a comment and at the end of a line; inside of words and of indentation they are refused."""
+CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 NO_ANCHOR = "an alias (*) whose anchor (&) is not above it; a text that begins with * stands in quotes"
 INDENTATION = "mend it; indentation is by spaces, texts with `: ` or `#` in quotes"
 
@@ -84,6 +85,10 @@ def read(content: bytes) -> Document:
         if root is not None:
             found.content = _strip(_Builder().build(root), (), found, [0])
     except yaml.MarkedYAMLError as error:
+        if conflict := CONFLICT.search(text):
+            line = text.count("\n", 0, conflict.start()) + 1
+            fix = "keep what is meant of the two sides, and remove the lines with <<<<<<<, ======= and >>>>>>>"
+            raise Broken(f"a merge in Git was left half done: line {line} is its mark", fix) from None
         raise Broken(_said(error), INDENTATION, error.problem_mark or error.context_mark) from None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
@@ -237,7 +242,8 @@ def _strip(built: Any, place: trees.Place, found: Document, count: list[int]) ->
     """The values themselves, with a note of how those that are no texts were written."""
     count[0] += 1
     if count[0] > MOST_VALUES:
-        raise Broken("its aliases (*) make too much of it", "write out what is meant")
+        problem = f"its aliases (*) make too much of it, or it has over {MOST_VALUES} values"
+        raise Broken(problem, "write out what is meant")
     if isinstance(built, _Mapping):
         found.keys.update({(*place, name): text for name, text in built.keys.items()})
         return {name: _strip(value, (*place, name), found, count) for name, value in built.entries.items()}

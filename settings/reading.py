@@ -99,7 +99,9 @@ def _top_level(raw: Mapping[str, Any], secrets: set[str]) -> Iterator[errors.Mis
     known = [*_sections(), *model.SECRETS]
     for key in dict.fromkeys([*map(str, raw), *sorted(secrets)]):
         if key not in known:
-            yield errors.Mistake(key or '""', "unknown key", explain.suggestion(key, known))
+            section, dot, below = key.partition(".")
+            fix = f"write {below} below {section} (`pulumi config set --path` does)" if dot and section in known else ""
+            yield errors.Mistake(key or '""', "unknown key", fix or explain.suggestion(key, known))
         elif key in model.SECRETS and key not in secrets:
             fix = f"remove it, make a new one (Git remembers this one) and run `pulumi config set --secret {key}`"
             yield errors.Mistake(key, "this secret is in plain text", fix)
@@ -128,8 +130,14 @@ def _salvage(
         wrong = [(explain.place_of(one), one["type"] == "missing") for one in now]
         # The last items of a list first, so that the others keep their numbers.
         wrong.sort(key=lambda one: [str(part).zfill(8) for part in one[0]], reverse=True)
+        gone: list[trees.Place] = []
         for place, is_missing in wrong:
+            if any(place[: len(one)] == one for one in gone):
+                doubtful.add(place)
+                continue  # what carried it was left out for another error: nothing around it is wrong
             mended = _mend(rest, place, is_missing)
+            if mended and (isinstance(mended[-1], int) or trees.at(rest, mended) is None):
+                gone.append(mended)
             # Without one of its items, a list's others have new numbers.
             numbered = mended and isinstance(mended[-1], int)
             doubtful.add(mended[:-1] if numbered else place)

@@ -159,6 +159,8 @@ def test_an_encrypted_section_is_refused(project: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("p:argocd: {}\n", "p:argocd: it stands beside config → write it below `config:`"),
+        ("config:\n  aws:secretKey: hunter2\n", "config.aws:secretKey: this secret is in plain text"),
         ("confg: {}\n", "confg: unknown key beside config → did you mean config?"),
         ("config: []\n", "config: it is no mapping"),
         ("- config\n", "file: it is no mapping"),

@@ -258,7 +258,7 @@ def test_the_certificate_comes_from_the_stack(monkeypatch: pytest.MonkeyPatch) -
 REFUSED: dict[str, tuple[Any, str]] = {
     "nothing": ("", "no Secret in it"),
     "another kind": (secret(kind="ConfigMap"), "no Secret"),
-    "a text": (CANARY, "no Secret"),
+    "a text": (CANARY, "--name and --from-file KEY=PATH make a Secret"),
     "sealed already": ({**secret(), "apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret"}, "sealed already"),
     "no metadata": (secret(metadata=None), "metadata is missing"),
     "no name": (secret(metadata={"namespace": "shop"}), "metadata.name is missing"),
@@ -298,6 +298,8 @@ def test_what_cannot_be_sealed_is_refused_as_a_whole(cert: pathlib.Path, case: s
         ([f"password={CANARY}"], "a value needs --name", 1),
         (["--name", "db", "-n", "shop", CANARY], "value 1 is not of the form", 1),
         (["--name", "db", "-n", "shop", f"a={CANARY}", "a=x"], "key a is given twice", 1),
+        (["--name", "db", "-n", "shop", "secret.yaml"], "--from-file KEY=PATH", 1),
+        (["--name", "db", "-n", "shop", "--from-file", "a=-", "--from-file", "b=-"], "stdin (-) is one value", 1),
         (["--name", "db", "-n", "shop"], "holds no value", 1),
         (["--name", "db", "-n", "shop", "--ask", "x"], "nobody can be asked", 1),
         (["-o", "/nowhere/sealed.yaml"], "cannot write /nowhere/sealed.yaml", 1),

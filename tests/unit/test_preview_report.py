@@ -335,6 +335,8 @@ def test_nothing_is_written_over_without_force(tmp_path: pathlib.Path) -> None:
     ("arguments", "words"),
     [
         (["lab=nowhere.json"], "nowhere.json is not there"),
+        (["lab="], "names no file"),
+        (["lab=."], "is a folder"),
         (["nowhere"], "nowhere is no folder with <stack>.json files"),
         (["../x=-"], "is no name of a stack"),
         (["a=-", "a=-"], "stack a is named twice"),

@@ -215,6 +215,7 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"argocd": {"host": "x"}}, "argocd.host", "no domain name"),
     ({"argocd": {"github": {"clientId": "Iv1.01234567"}}}, "argocd.github.organization", "missing"),
     ({"argocd": {"github": {"clientId": "x y", "organization": "o"}}}, "argocd.github.clientId", "wrong form"),
+    ({"cluster.location": "de/fra"}, "cluster.location", "write location below cluster"),
     (
         {"argocd": {"github": {"clientId": "Iv1.01234567", "organization": "o"}}},
         "githubClientSecret",
@@ -260,12 +261,18 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     (addon("externalDns", values={"extraArgs": "--events"}), "addons.externalDns.values.extraArgs", "--option=value"),
     (addon("externalDns", values={"image": "a:b"}), "addons.externalDns.values.image", "no map"),
     (addon("ingress", resources={"limits": {"cpu": "lots"}}), "addons.ingress.resources.limits.cpu", "100m"),
+    (addon("ingress", resources={"limits": {"memory": "256m"}}), "addons.ingress.resources.limits.memory", "256Mi"),
+    (
+        addon("ingress", resources={"requests": {"cpu": "1"}, "limits": {"cpu": "500m"}}),
+        "addons.ingress.resources.requests.cpu",
+        "write at most 500m",
+    ),
     (addon("externalDns", policy="delete"), "addons.externalDns.policy", "upsert-only"),
     (addon("externalDns", interval="1 minute"), "addons.externalDns.interval", "1m"),
     (addon("certManager", email="ops"), "addons.certManager.email", "no e-mail address"),
     (addon("certManager", email="ops@straße.de"), "addons.certManager.email", "write ops@xn--strae-oqa.de"),
     (addon("certManager", email="böss@a.de"), "addons.certManager.email", "ASCII letters"),
-    (addon("certManager", server="prod"), "addons.certManager.server", "no URL"),
+    (addon("certManager", server="Production"), "addons.certManager.server", "write production or staging"),
     (addon("certManager", issuer={"solver": "dns"}), "addons.certManager.issuer.solver", "dns01"),
     (addon("certManager", issuer={"name": "Issuer"}), "addons.certManager.issuer.name", "no name of an object"),
     (
@@ -297,6 +304,9 @@ RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"gitops": {"repository": "https://g.org/a/b/-/blob/x/y.yaml"}}, "gitops.repository", "write https://g.org/a/b;"),
     ({"gitops": {"repository": "git@host:2222/o/r"}}, "gitops.repository", "write ssh://git@host:2222/o/r"),
     ({"gitops": {"repository": "https://g.org/o/r#x"}}, "gitops.repository", "without the part behind #"),
+    ({"gitops": {"repository": "https://g.org/o/r?token=hunter2"}}, "gitops.repository", "a part behind ?"),
+    ({"charts": {"mirror": "https://g.org/x/index.yaml"}}, "charts.mirror", "write https://g.org/x"),
+    ({"charts": {"mirror": "oci://"}}, "charts.mirror", "oci:// for a registry"),
     ({"charts": {"mirror": "oci://user:hunter2@example.org/x"}}, "charts.mirror", "a user or a password"),
     ({"charts": {"mirror": "ghcr.io/a/charts"}}, "charts.mirror", "write oci://ghcr.io/a/charts"),
     ({"charts": {"mirror": "OCI://ghcr.io/a/charts"}}, "charts.mirror", "write oci://ghcr.io/a/charts"),
@@ -321,6 +331,15 @@ def test_one_mistake_is_reported_once(raw: dict[str, Any], path: str, words: str
     both = {"ionosDnsToken", "addons.certManager.issuer.solver", "dns.domains[0].zoneId"}
     found = set(mistakes(raw))
     assert found == {path} or found <= both, "what follows from a mistake is not one more mistake"
+
+
+def test_two_mistakes_in_one_section_cost_nothing_around_it() -> None:
+    """One that leaves its section out must not take the next larger one along, whose own values are good."""
+    raw = {"argocd": {"host": "argocd.elsewhere.org", "github": {"clientId": "x y"}}}
+    assert set(mistakes(raw)) == {"argocd.github.clientId", "argocd.github.organization", "argocd.host"}
+    assert "argocd.elsewhere.org is in none" in str(mistakes(raw)["argocd.host"])
+    raw["argocd"]["host"] = "argocd.example.org"
+    assert set(mistakes(raw)) == {"argocd.github.clientId", "argocd.github.organization"}
 
 
 def test_every_mistake_of_a_stack_is_reported_in_one_run() -> None:
