@@ -104,8 +104,13 @@ def _sealed(
     from ops import seal_rules, sealing
 
     manifests, told = list[dict[str, Any]](), list[str]()
+    seen: set[tuple[str, str | None]] = set()
     for secret, scope in found:
         name = secret["metadata"]["name"]
+        place = (name, secret["metadata"].get("namespace"))
+        if place in seen:
+            told.append(f"{name}: it stands there twice for one namespace, and a cluster keeps the last one only")
+        seen.add(place)
         manifests.append(sealing.sealed_secret(secret, certificate, scope))
         try:
             warnings = seal_rules.warnings(secret, sealing.values(secret)) + seal_rules.check_sealed(manifests[-1])

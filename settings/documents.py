@@ -26,6 +26,8 @@ TYPES: dict[str, tuple[type, ...]] = {
 TAB = re.compile(r"(?<=[:,\[{-])\t+|(?<=[^\s])[ \t]*\t[ \t]*(?=#|\r|\n|$)|\t+(?=\r|\n|$)")
 """Tabs behind a `:`, before a comment and at the end of a line; inside of words and of indentation they are refused."""
 CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
+BLANK = re.compile("[\u00a0\u2007\u202f]")
+RETYPE = "type the blanks before it and behind its `:` anew; pages and chats paste such ones"
 NO_ANCHOR = "an alias (*) whose anchor (&) is not above it; a text that begins with * stands in quotes"
 INDENTATION = "mend it; indentation is by spaces, texts with `: ` or `#` in quotes"
 
@@ -198,6 +200,8 @@ class _Builder:
             built = self.build(key)
             if not isinstance(built, _Scalar) or built.value is None:
                 raise Broken("no valid YAML: a key that is no text", "write a text before the `:`", key.mark)
+            if key.plain and BLANK.search(key.value):
+                raise Broken("a key with a no-break space in it, which looks like a blank", RETYPE, key.mark)
             name = built.value if isinstance(built.value, str) else scalars.as_key(built.value)
             if name in found.entries:
                 raise _twice(key)

@@ -108,7 +108,7 @@ def warnings(settings: Settings, secrets: set[str]) -> Iterator[errors.Mistake]:
     """What works, but is probably not meant or will not last."""
     place, where = settings.cluster, settings.addons
     if isinstance(place, cluster_section.IonosCluster):
-        if not place.api_allow_list:
+        if not place.api_allow_list or any(one.endswith("/0") for one in place.api_allow_list):
             fix = "list the addresses that may: CI's and the team's"
             yield errors.Mistake("cluster.apiAllowList", "everybody reaches the API server", fix)
         attached = {key: pool.lans for key, pool in place.pools().items()}

@@ -178,6 +178,14 @@ def test_several_documents_are_sealed_in_one_go(cert: pathlib.Path) -> None:
     assert opened(manifests[1]["spec"]["encryptedData"]["password"], "b/two") == CANARY.encode()
 
 
+def test_one_secret_twice_is_noticed(cert: pathlib.Path) -> None:
+    result = seal(cert, given=yaml.safe_dump_all([secret(), secret(stringData={"other": CANARY})]))
+    assert "warning: db: it stands there twice" in result.stderr
+    assert (
+        seal(cert, given=yaml.safe_dump_all([secret(), secret(metadata={"name": "db", "namespace": "b"})])).stderr == ""
+    )
+
+
 def test_json_is_one_object_whatever_there_is(cert: pathlib.Path) -> None:
     one = json.loads(seal(cert, "--json", given=secret()).stdout)
     assert opened(one["spec"]["encryptedData"]["password"], "shop/db") == CANARY.encode()

@@ -118,6 +118,7 @@ def test_an_existing_cluster_takes_a_secret_instead_of_a_path() -> None:
     ("raw", "secrets", "path"),
     [
         ({}, (), "cluster.apiAllowList"),
+        ({"cluster": {"apiAllowList": ["203.0.113.9", "0.0.0.0/0"]}}, (), "cluster.apiAllowList"),
         ({"cluster": {"kubernetesVersion": "1.30.1"}}, (), "cluster.kubernetesVersion"),
         ({"dns": {"domains": ["example.org", "sub.example.org"]}}, (), "dns.domains[1]"),
         ({"addons": {"ingress": {"enabled": False}}}, (), "addons.ingress.enabled"),

@@ -200,6 +200,7 @@ def test_a_secret_may_come_from_pulumi_esc(check: Check) -> None:
         (GOOD.replace("ionos", "ionos\t# where").encode(), None),
         (f"---{GOOD}...\n".encode(), None),
         (GOOD.replace("    provider", "\tprovider").encode(), "line 4, column 1: no valid YAML: found character '\\t'"),
+        (b"config: {p:cluster: {provider:\xc2\xa0ionos}}", "a key with a no-break space"),
         (f"<<<<<<< HEAD{GOOD}=======\n>>>>>>> main\n".encode(), "left half done: line 1 is its mark"),
         (GOOD.encode("utf-16-le"), "has a character that no text has → save it as UTF-8"),
         (GOOD.replace("good", "gö").encode("latin-1"), "line 7 is not in UTF-8 → save it as UTF-8"),
