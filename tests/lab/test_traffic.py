@@ -454,7 +454,12 @@ def test_a_certificate_of_the_server_before_is_named_and_renewed_as_it_says(
     where = "/apis/cert-manager.io/v1/namespaces/argocd/certificates/argocd-server-tls"
     application.create(
         f"/apis/cert-manager.io/v1/namespaces/{SPACE}/certificates",
-        {"metadata": {"name": "theirs"}, "spec": {**environment.cluster.get(where)["spec"], "secretName": "theirs"}},
+        {
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Certificate",
+            "metadata": {"name": "theirs"},
+            "spec": {**environment.cluster.get(where)["spec"], "secretName": "theirs"},
+        },
     )
     ready_certificate(application, SPACE, "theirs", DNS01_SECONDS)
     before = urllib.parse.urlsplit(acme.directory(environment.lab)).netloc

@@ -11,6 +11,8 @@ import sys
 import pytest
 
 CONFTEST = pathlib.Path(__file__).resolve().parent.parent / "conftest.py"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CONFTEST.parents[1])}
+"""The copy of the conftest imports from the project."""
 TESTS = """
 import pytest
 
@@ -37,7 +39,9 @@ def test_what_a_test_leaves_waiting_ends_without_a_complaint(tmp_path: pathlib.P
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_it.py").write_text(WAITING)
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env=ENVIRONMENT
+    )
     assert "1 passed" in done.stdout
     assert "Task was destroyed" not in done.stdout + done.stderr
 
@@ -57,7 +61,7 @@ def test_a_skip_fails_in_ci_unless_it_is_marked(ci: str, summary: str, tmp_path:
         str(tmp_path),
         str(tmp_path),
     ]
-    env = {**os.environ, "CI": ci}
+    env = {**ENVIRONMENT, "CI": ci}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert summary in done.stdout, done.stdout + done.stderr
     assert ("no port 80" in done.stdout) is bool(ci), "and says why"

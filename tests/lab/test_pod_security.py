@@ -58,7 +58,9 @@ def test_a_pod_that_could_harm_its_node_is_refused_unless_the_namespace_is_loose
 def test_the_last_runs_pod_fits(
     api: cluster.Cluster, namespace: str, provider: external_dns.Route53 | external_dns.Ionos
 ) -> None:
-    args = external_dns.ExternalDnsArgs(addons.Install(namespace), provider, ["example.org"], "owner")
+    args = external_dns.ExternalDnsArgs(
+        addons.Install(namespace), provider, ["example.org"], "owner", external_dns.TXT_PREFIX
+    )
     *_, job = last_run.objects(namespace, external_dns.merged(args))
     dry_run(api, namespace, job["spec"]["template"]["spec"])
 
