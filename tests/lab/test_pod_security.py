@@ -59,7 +59,7 @@ def test_the_last_runs_pod_fits(
     api: cluster.Cluster, namespace: str, provider: external_dns.Route53 | external_dns.Ionos
 ) -> None:
     args = external_dns.ExternalDnsArgs(
-        addons.Install(namespace), provider, ["example.org"], "owner", external_dns.TXT_PREFIX
+        addons.Install(namespace), provider, ["example.org"], "owner", "%{record_type}-edns."
     )
     *_, job = last_run.objects(namespace, external_dns.merged(args))
     dry_run(api, namespace, job["spec"]["template"]["spec"])
