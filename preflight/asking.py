@@ -16,7 +16,7 @@ from typing import Any
 
 import settings as config
 from kubeconfigs import reading
-from preflight import api_server
+from preflight import api_server, cluster
 
 SECONDS = 15.0
 """How long a list may take, and the login command of a kubeconfig."""
@@ -48,10 +48,7 @@ def lists(paths: Iterable[str], one: List) -> dict[str, list[dict[str, Any]] | U
 def lister(existing: config.ExistingCluster, text: str | None) -> List:
     """What asks the cluster of a kubeconfig that `cluster.problems` found nothing wrong with. Raises `Unasked`."""
     try:
-        if existing.kubeconfig_path is not None:
-            chosen = reading.load(existing.kubeconfig_path, existing.context)
-        else:
-            chosen = reading.loads(text or "", existing.context, where="the kubeconfig")
+        chosen = cluster.context(existing, text)
         way = api_server.route(dataclasses.replace(chosen, user=_logged_in(chosen)))
     except reading.KubeconfigError as error:
         raise Unasked(error.problem) from None

@@ -39,10 +39,7 @@ def problems(
 ) -> Iterator[config.Mistake]:
     """What keeps the cluster from being used. `text`: the kubeconfig's content, unless it has a path."""
     try:
-        if cluster.kubeconfig_path is not None:
-            chosen = reading.load(cluster.kubeconfig_path, cluster.context)
-        else:
-            chosen = reading.loads(text or "", cluster.context, where="the secret kubeconfig")
+        chosen = context(cluster, text)
         refused = [config.Mistake(KUBECONFIG, one.problem, one.fix) for one in checking.problems(chosen)]
         if refused:
             yield from refused
@@ -60,6 +57,13 @@ def problems(
         )
         return
     yield from _within(SECONDS, functools.partial(ask, chosen, way, has_owners=has_owners), way)
+
+
+def context(cluster: config.ExistingCluster, text: str | None) -> Context:
+    """The context that the settings choose, of the file or of the secret's `text`. Raises `KubeconfigError`."""
+    if cluster.kubeconfig_path is not None:
+        return reading.load(cluster.kubeconfig_path, cluster.context)
+    return reading.loads(text or "", cluster.context, where="the secret kubeconfig")
 
 
 def ask(chosen: Context, way: api_server.Route, *, has_owners: bool = False) -> Iterator[config.Mistake]:
